@@ -1,0 +1,1 @@
+"""Who an agent is: its name and its key."""

@@ -1,0 +1,83 @@
+"""`pointsman caps`: limits on what a scope may spend in a window."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pointsman.cli import answers, show, words
+from pointsman.cli.client import plain, send
+from pointsman.wire import admin
+
+app = typer.Typer(help="Caps: limits on spending.")
+Name = Annotated[str, typer.Argument(help="The cap's name.")]
+Limit = Annotated[int, typer.Argument(parser=words.dollars, metavar="DOLLARS", help="The limit, such as 10.00.")]
+
+
+@app.command("list")
+def list_caps(json: show.Json = False) -> None:
+    """List the caps and what is left of each."""
+    listing = admin.Listing("caps")
+    if json:
+        show.as_json(plain(listing))
+        return
+    found = send(listing, list[admin.CapState])
+    table(found)
+
+
+@app.command("set")
+def set_cap(  # noqa: PLR0913 each option of the command is an argument
+    name: Name,
+    limit: Limit,
+    *,
+    window: Annotated[str, typer.Option(help="When it starts anew: once, hour, day, week, month or session.")] = "day",
+    scope: Annotated[
+        str, typer.Option(help="everything, person, project, label, agent, session, task, model or tier.")
+    ] = "everything",
+    match: Annotated[str, typer.Option(help="Which one of the scope; without it, each by itself.")] = "",
+    warn: Annotated[int, typer.Option(min=1, max=100, help="The soft mark, in percent of the limit.")] = 80,
+    at_soft: Annotated[str, typer.Option(help="At the soft mark: go, ask or local.")] = "go",
+    at_limit: Annotated[str, typer.Option(help="At the limit: ask, local or refuse.")] = "ask",
+) -> None:
+    """Make a cap, or change the one with this name."""
+    command = admin.SetCap(
+        name=name,
+        limit=limit,
+        window=window,
+        scope=scope,
+        match=match,
+        soft_percent=warn,
+        at_soft=at_soft,
+        at_limit=at_limit,
+    )
+    send(command, answers.Done)
+    show.line(f"The cap {name} is {words.money(limit)}.")
+
+
+@app.command()
+def remove(name: Name) -> None:
+    """Remove a cap."""
+    send(admin.RemoveCap(name), answers.Done)
+    show.line(f"The cap {name} is removed.")
+
+
+def table(found: list[admin.CapState]) -> None:
+    """Print caps as rows."""
+    rows = [
+        [
+            cap.name,
+            f"{cap.scope} {cap.match}".rstrip(),
+            cap.window,
+            words.money(cap.limit),
+            words.money(cap.spent),
+            words.money(cap.held),
+            words.money(cap.left),
+            f"{cap.soft_percent} %: {cap.at_soft}",
+            cap.at_limit,
+        ]
+        for cap in found
+    ]
+    heads = ["Cap", "Counts", "Window", "Limit", "Spent", "Held", "Left", "Warns at", "At the limit"]
+    none = "There are no caps. Set one with 'pointsman caps set daily 10.00'."
+    show.table(heads, rows, right=heads[3:7], none=none)

@@ -1,0 +1,174 @@
+"""What models.toml describes, as values: tiers, providers, targets, rules and the settings around them."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from pointsman.core.pricing import Rates
+
+
+class Source(Struct, frozen=True):
+    """One models.toml: the name that errors show, and its text."""
+
+    name: str
+    text: str
+
+
+class Tier(Struct, frozen=True, kw_only=True):
+    """local, private or cloud; `health_interval` in seconds."""
+
+    name: str
+    health_interval: float = 30.0
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """Who answers over HTTP. `key` is keychain, env (the variable `key_env`) or none; None means not known.
+
+    `limit_field` is the field in which this provider reads the most tokens that an answer may have.
+    """
+
+    name: str
+    base_url: str
+    dialect: str = "chat"
+    key: str = "keychain"
+    key_env: str | None = None
+    region: str | None = None
+    retention_days: int | None = None
+    trains_on_data: bool | None = None
+    terms: str | None = None
+    rate_buffer: float = 1.0
+    limit_field: str = "max_tokens"
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A model at a tier: either `engine` and `source` here, or `provider` and `model` over HTTP.
+
+    `price` is "auto" (from a price list), "free", or rates of the person's own.
+    """
+
+    name: str
+    tier: str
+    engine: str | None = None
+    source: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    context: int = 128_000
+    can: frozenset[str] = frozenset()
+    price: str | Rates = "auto"
+    weight: int = 1
+    max_output: int | None = None
+
+
+class When(Struct, frozen=True, kw_only=True):
+    """What a rule looks at; None means anything.
+
+    `agent`, `project`, `label` and `path` may hold * and ?; `text` is a regular expression on the last user
+    turn; `size` means: of at least so many tokens.
+    """
+
+    agent: str | None = None
+    project: str | None = None
+    class_: str | None = None
+    label: str | None = None
+    path: str | None = None
+    text: str | None = None
+    tools: bool | None = None
+    size: int | None = None
+    latency: str | None = None
+    sensitivity: str | None = None
+
+
+class Then(Struct, frozen=True, kw_only=True):
+    """What a rule does: send to a target or alias, keep to a tier, raise the sensitivity."""
+
+    target: str | None = None
+    tier: str | None = None
+    sensitivity: str | None = None
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """One [[rules]] entry; `where` is its file and line."""
+
+    name: str
+    when: When
+    then: Then
+    where: str
+
+
+class Routing(Struct, frozen=True, kw_only=True):
+    """How `auto` chooses."""
+
+    default_tier: str = "local"
+    escalation_threshold: float = 0.85
+    order: str = "cheapest"
+
+
+class Sensitivity(Struct, frozen=True, kw_only=True):
+    """What a finding makes of a message, and what each sensitivity may do."""
+
+    findings: dict[str, str] = {}
+    default: str = "public"
+    public: tuple[str, ...] = ("local", "private", "cloud")
+    internal: tuple[str, ...] = ("local", "private")
+    personal: tuple[str, ...] = ("local", "ask")
+
+
+class Fallback(Struct, frozen=True, kw_only=True):
+    """Where to go when a tier does not answer; "refuse" means nowhere."""
+
+    cloud_unavailable: str = "local"
+    local_unavailable: str = "cloud"
+    all_unavailable: str = "queue"
+
+
+class Cascade(Struct, frozen=True, kw_only=True):
+    """How often a local answer may be passed up, over `window` seconds; thresholds by target, then class."""
+
+    max_escalation_rate: float = 0.30
+    window: float = 600.0
+    thresholds: dict[str, dict[str, float]] = {}
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    """How much at once and a minute; None means no limit of ours."""
+
+    slots: int | None = None
+    queue: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class Limits(Limit, frozen=True, kw_only=True):
+    """Limits for all, and those of single targets and agents."""
+
+    targets: dict[str, Limit] = {}
+    agents: dict[str, Limit] = {}
+
+
+class Runaway(Struct, frozen=True, kw_only=True):
+    """When an agent is paused and the person asked; `spend_per_minute` in micro-dollars, None means never."""
+
+    calls_per_minute: int | None = None
+    spend_per_minute: int | None = None
+    repeats: int | None = None
+
+
+class Catalog(Struct, frozen=True, kw_only=True):
+    """All of models.toml, checked."""
+
+    preset: str = "local-first"
+    tiers: dict[str, Tier] = {}
+    providers: dict[str, Provider] = {}
+    targets: dict[str, Target] = {}
+    aliases: dict[str, tuple[str, ...]] = {}
+    routing: Routing = Routing()
+    rules: tuple[Rule, ...] = ()
+    sensitivity: Sensitivity = Sensitivity()
+    fallback: Fallback = Fallback()
+    cascade: Cascade = Cascade()
+    limits: Limits = Limits()
+    runaway: Runaway = Runaway()
+
+    def by_tier(self, tier: str) -> tuple[Target, ...]:
+        """The targets of a tier, in the order of the file."""
+        return tuple(target for target in self.targets.values() if target.tier == tier)

@@ -1,0 +1,142 @@
+"""Every way in which Pointsman says no, in one tree.
+
+    PointsmanError              code, HTTP status, one sentence for a person
+    ├── Refusal                 the door says no to one request
+    │   ├── BadRequest          400  the body cannot be read or asks for what does not exist
+    │   ├── NotAuthorised       401  no key, or an unknown one
+    │   ├── PaymentRequired     402  a cap, a person or an unknown price stands in the way
+    │   ├── Forbidden           403  a foreign Host or Origin, or a rule
+    │   ├── NotFound            404  no such path or model
+    │   ├── TooLarge            413  the body passes the bound
+    │   ├── Busy                429  the local queue is full
+    │   ├── Paused              402  the person paused this agent
+    │   ├── Stopped             402  the person stopped this request
+    │   ├── UpstreamFailed      502  every attempt failed
+    │   ├── Unavailable         503  nothing is there to answer
+    │   └── Broken              500  a mistake of Pointsman's own
+    └── SetupError              the program cannot start, or a command cannot be done
+
+Sentences never hold key material or the text of a prompt.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PointsmanError(Exception):
+    """`sentence` is what a person reads: what was wrong, where, and what to do."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class SetupError(PointsmanError):
+    """Start-up or a command failed; `exit_code` is what the process ends with."""
+
+    code = "setup"
+    exit_code = 1
+
+
+class Refusal(PointsmanError):
+    """The door says no. `retry` tells SDKs whether trying again by themselves makes sense.
+
+    `detail` is for the client alone, for it may speak of the client's own text: it is never written down.
+    """
+
+    code = "refused"
+    status = 400
+    retry: ClassVar[bool] = False
+
+    def __init__(self, sentence: str, detail: str = "") -> None:
+        super().__init__(sentence)
+        self.detail = detail
+
+
+class BadRequest(Refusal):
+    """The body is not what the dialect says."""
+
+    code = "invalid_request"
+
+
+class NotAuthorised(Refusal):
+    """No agent has this key."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class PaymentRequired(Refusal):
+    """Money, or the person's answer about it, stands in the way."""
+
+    code = "insufficient_quota"
+    status = 402
+
+
+class Paused(Refusal):
+    """The person paused this agent, or all of them."""
+
+    code = "paused"
+    status = 402
+
+
+class Stopped(Refusal):
+    """The person stopped this request."""
+
+    code = "stopped"
+    status = 402
+
+
+class Forbidden(Refusal):
+    """The caller is not a program on this machine, or a rule says no."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(Refusal):
+    """Nothing has this name."""
+
+    code = "not_found"
+    status = 404
+
+
+class TooLarge(Refusal):
+    """The body is over the bound."""
+
+    code = "request_too_large"
+    status = 413
+
+
+class Busy(Refusal):
+    """The queue for the local model is full."""
+
+    code = "busy"
+    status = 429
+    retry = True
+
+
+class UpstreamFailed(Refusal):
+    """Every attempt of the plan failed; trying again may help."""
+
+    code = "upstream_failed"
+    status = 502
+    retry = True
+
+
+class Unavailable(Refusal):
+    """No target may and can answer."""
+
+    code = "unavailable"
+    status = 503
+
+
+class Broken(Refusal):
+    """A mistake of Pointsman's own; the log has the traceback."""
+
+    code = "internal_error"
+    status = 500

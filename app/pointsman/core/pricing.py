@@ -1,0 +1,80 @@
+"""Five disjoint token meters times dated rates make integer micro-dollars; and the most that a request may cost.
+
+This is the only place where tokens become money. Rates are micro-dollars per million tokens, so that
+a price list in dollars per million tokens is exact here; a fraction of a micro-dollar is rounded up once.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+_MILLION = 1_000_000
+
+
+class Meters(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt used. No token is in two meters; reasoning is inside `output`."""
+
+    fresh_input: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
+
+    @property
+    def input(self) -> int:
+        """The whole input, cached or not: what decides on long-context rates."""
+        return self.fresh_input + self.cache_read + self.cache_write_short + self.cache_write_long
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model costs, from where and of which day that is known.
+
+    `above` holds (N, rates): when the whole input passes N tokens, those rates hold for all of it.
+    """
+
+    input: int
+    cache_read: int
+    cache_write_short: int
+    cache_write_long: int
+    output: int
+    per_request: int = 0
+    source: str
+    dated: str
+    above: tuple[tuple[int, Rates], ...] = ()
+
+
+FREE = Rates(input=0, cache_read=0, cache_write_short=0, cache_write_long=0, output=0, source="this machine", dated="")
+
+
+def cost(meters: Meters, rates: Rates) -> int:
+    """Micro-dollars for what was used, rounded up."""
+    held = _at(meters.input, rates)
+    tokens = (
+        meters.fresh_input * held.input
+        + meters.cache_read * held.cache_read
+        + meters.cache_write_short * held.cache_write_short
+        + meters.cache_write_long * held.cache_write_long
+        + meters.output * held.output
+    )
+    return _round_up(tokens) + held.per_request
+
+
+def bound(input_tokens: int, output_tokens: int, rates: Rates, n: int = 1) -> int:
+    """The most that a request may cost: up to so many tokens in, up to so many out for each of `n` choices.
+
+    It holds for every split of the input over the meters and every long-context rate within reach.
+    """
+    reach = [rates, *(higher for passed, higher in rates.above if input_tokens > passed)]
+    dearest_in = max(max(r.input, r.cache_read, r.cache_write_short, r.cache_write_long) for r in reach)
+    dearest_out = max(r.output for r in reach)
+    tokens = input_tokens * dearest_in + n * output_tokens * dearest_out
+    return _round_up(tokens) + max(r.per_request for r in reach)
+
+
+def _at(input_tokens: int, rates: Rates) -> Rates:
+    passed = [tier for tier in rates.above if input_tokens > tier[0]]
+    return max(passed, key=lambda tier: tier[0])[1] if passed else rates
+
+
+def _round_up(millionths: int) -> int:
+    return -(-millionths // _MILLION)

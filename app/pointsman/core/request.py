@@ -1,0 +1,85 @@
+"""The neutral request: what the decisions need to know of what an agent sent, whatever its dialect."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """So many finds of one kind in a text: mail_address, card_number, bank_account, secret_key."""
+
+    kind: str
+    count: int
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What sense found in one message."""
+
+    findings: tuple[Finding, ...] = ()
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message, without its text: its role, a digest of its bytes, its size in bytes, its images, its finds."""
+
+    role: str
+    digest: str
+    size: int
+    images: int = 0
+    verdict: Verdict = Verdict()
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client says in `x-pointsman-*` headers, and the session ids that agents send by themselves.
+
+    Attribution only: a hint can raise sensitivity and narrow the plan, never widen what is allowed.
+    """
+
+    session: str | None = None
+    task: str | None = None
+    class_: str | None = None
+    project: str | None = None
+    label: str | None = None
+    tier: str | None = None
+    sensitivity: str | None = None
+    latency: str = "interactive"
+    timeout: float | None = None
+    fallback: bool = True
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. Sizes are bytes, `max_tokens` is what the client asked for (None: it did not say).
+
+    `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages. `last_user` is the text of the last user turn, for the rules; it is never written anywhere.
+    """
+
+    id: str
+    dialect: str
+    model: str
+    stream: bool
+    messages: tuple[Message, ...]
+    size: int
+    max_tokens: int | None = None
+    n: int = 1
+    tools: int = 0
+    tools_digest: str = ""
+    schema: bool = False
+    wants_usage: bool = False
+    unpriced: str | None = None
+    last_user: str = ""
+    rest: tuple[Verdict, ...] = ()
+    digest: str = ""
+    hints: Hints = Hints()
+
+    @property
+    def images(self) -> int:
+        """Images in all messages."""
+        return sum(message.images for message in self.messages)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Finds of all messages and of the rest of the body, added up by kind."""
+        counts: dict[str, int] = {}
+        for verdict in (*(message.verdict for message in self.messages), *self.rest):
+            for finding in verdict.findings:
+                counts[finding.kind] = counts.get(finding.kind, 0) + finding.count
+        return tuple(Finding(kind, count) for kind, count in sorted(counts.items()))

@@ -1,0 +1,1 @@
+"""Local models: one worker process for each loaded model."""

@@ -1,0 +1,32 @@
+"""How a local engine says no: to the gateway as exceptions, inside a worker as `Rejected`."""
+
+from __future__ import annotations
+
+from pointsman.core.errors import PointsmanError
+
+
+class ModelUnloadable(PointsmanError):
+    """The model cannot be loaded now; nothing was sent to it."""
+
+    code = "model_unloadable"
+    status = 503
+
+
+class WorkerDied(PointsmanError):
+    """The worker ended, or was ended because it hung, before its answer was complete."""
+
+    code = "worker_died"
+    status = 502
+
+
+class Rejected(Exception):
+    """A worker refuses one request. `code` and `message` become those of `protocol.Failed`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class LoadFailed(Exception):
+    """A worker cannot load its model; the text is one sentence for a person."""

@@ -1,0 +1,285 @@
+"""The thin layer over llama.cpp's C interface, and the only module that imports llama_cpp.
+
+Not thread safe: one thread owns a `LlamaModel`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pointsman.engines.failures import LoadFailed, Rejected
+from pointsman.engines.interrupt import Interrupt, native_check
+from pointsman.engines.sampling import Sampling
+from pointsman.engines.slots import Run
+from pointsman.engines.toolcalls import CLOSE, OPEN
+
+# Spinning threads of libgomp make a busy machine hundreds of times slower; it reads this when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+import llama_cpp.llama_cpp as C
+
+STEP_TOKENS = 512
+_USUAL_CONTEXT = 8192
+
+
+class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What to load and how; `context` None takes a usual size, and it is never more than the model was trained for."""
+
+    path: str
+    context: int | None
+    threads: int
+    slots: int
+
+
+class LlamaModel:
+    """A loaded model with one context that `slots` sequences share."""
+
+    def __init__(self, options: ModelOptions, interrupt: Interrupt) -> None:
+        _check_file(options.path)
+        C.llama_backend_init()
+        self._model = _load(options.path)
+        self._context = _open_context(self._model, options)
+        memory, vocab = C.llama_get_memory(self._context), C.llama_model_get_vocab(self._model)
+        if not memory or not vocab or C.llama_model_has_encoder(self._model):
+            raise LoadFailed(f"{Path(options.path).name} is not a model that answers in text.")
+        self._memory, self._vocab = memory, vocab
+        self.context = int(C.llama_n_ctx(self._context))
+        self.slots = options.slots
+        self._n_vocab = C.llama_vocab_n_tokens(vocab)
+        self._batch = _Batch(STEP_TOKENS)
+        self._check = C.ggml_abort_callback(native_check())  # kept here: llama.cpp only borrows it
+        C.llama_set_abort_callback(self._context, self._check, interrupt.pointer)
+        self.bos = self._special(C.llama_vocab_bos(vocab))
+        self.eos = self._special(C.llama_vocab_eos(vocab))
+        self._marks = self._single_tokens((OPEN, CLOSE))
+
+    @property
+    def template(self) -> str | None:
+        """The chat template in the file."""
+        raw = C.llama_model_chat_template(self._model, None)
+        return raw.decode("utf-8", "replace") if raw else None
+
+    def tokenize(self, text: str) -> list[int]:
+        """A rendered prompt as tokens; the beginning token is added unless the template wrote it."""
+        begin = bool(C.llama_vocab_get_add_bos(self._vocab)) and not (self.bos and text.startswith(self.bos))
+        return self._tokens(text, begin)
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token; control tokens are empty, the marks of tool calls are not."""
+        return self._piece(token, token in self._marks)
+
+    def ends(self, token: int) -> bool:
+        """Whether the model says with this token that it is done."""
+        return bool(C.llama_vocab_is_eog(self._vocab, token))
+
+    def decode(self, runs: Sequence[Run]) -> int:
+        """0, 1 when there is no room, 2 when interrupted, less than 0 on a fatal error."""
+        self._batch.fill(runs)
+        rc = int(C.llama_decode(self._context, self._batch.native))
+        if rc == 0:
+            C.llama_synchronize(self._context)
+        return rc
+
+    def keep(self, slot: int, length: int) -> bool:
+        """Forget what a slot holds beyond `length` tokens; False when the model can only forget all, and did."""
+        if C.llama_memory_seq_rm(self._memory, slot, length, -1):
+            return True
+        C.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        return False
+
+    def logits(self, row: int) -> npt.NDArray[np.float32]:
+        """A view, good until the next step."""
+        pointer = C.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, (self._n_vocab,))
+
+    def sampler(self, sampling: Sampling, grammar: str | None) -> Sampler:
+        """Raises `Rejected` when llama.cpp does not take the grammar."""
+        return Sampler(self._context, self._vocab, self._n_vocab, sampling, grammar)
+
+    def _tokens(self, text: str, begin: bool) -> list[int]:
+        raw = text.encode("utf-8", "replace")
+        size = len(raw) + 8
+        while True:
+            buffer = (C.llama_token * size)()
+            count = C.llama_tokenize(self._vocab, raw, len(raw), buffer, size, begin, True)
+            if count >= 0:
+                return buffer[:count]
+            size = -count
+
+    def _piece(self, token: int, special: bool) -> bytes:
+        size = 256
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            count = C.llama_token_to_piece(self._vocab, token, buffer, size, 0, special)
+            if count >= 0:
+                return buffer.raw[:count]
+            size = -count
+
+    def _special(self, token: int) -> str:
+        return self._piece(token, True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def _single_tokens(self, texts: Sequence[str]) -> frozenset[int]:
+        tokens = [self._tokens(text, False) for text in texts]
+        return frozenset(one[0] for one in tokens if len(one) == 1)
+
+
+class Sampler:
+    """Chooses the tokens of one answer. Close it: llama.cpp does not count references."""
+
+    def __init__(self, context: Any, vocab: Any, n_vocab: int, sampling: Sampling, grammar: str | None) -> None:
+        self._context = context
+        self._grammar = _grammar_sampler(vocab, grammar) if grammar else None
+        self._chain = _chain(sampling, n_vocab)
+        self._candidates = _Candidates(n_vocab) if grammar else None
+
+    def sample(self, row: int, logits: npt.NDArray[np.float32]) -> int:
+        """The next token. Raises `Rejected` when the grammar allows none that the model knows."""
+        if self._candidates is None:
+            return int(C.llama_sampler_sample(self._chain, self._context, row))
+        candidates = self._candidates.fill(logits)
+        C.llama_sampler_apply(self._grammar, ctypes.byref(candidates))
+        if not self._candidates.any_left():
+            # Accepting a forbidden token would end the process with a C++ exception.
+            raise Rejected("engine_error", "The model knows no token that the promised form allows here.")
+        C.llama_sampler_apply(self._chain, ctypes.byref(candidates))
+        token = int(candidates.data[candidates.selected].id)
+        C.llama_sampler_accept(self._grammar, token)
+        C.llama_sampler_accept(self._chain, token)
+        return token
+
+    def close(self) -> None:
+        """Give the memory back; the sampler is unusable after this."""
+        for part in (self._grammar, self._chain):
+            if part:
+                C.llama_sampler_free(part)
+        self._grammar = self._chain = None
+
+
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class _Candidates:
+    """All tokens with their logits, in the layout that samplers work on."""
+
+    def __init__(self, n_vocab: int) -> None:
+        self._rows = np.zeros(n_vocab, _CANDIDATE)
+        self._ids = np.arange(n_vocab, dtype=np.int32)
+
+    def fill(self, logits: npt.NDArray[np.float32]) -> Any:
+        self._rows["id"], self._rows["logit"] = self._ids, logits
+        data = self._rows.ctypes.data_as(C.llama_token_data_p)
+        return C.llama_token_data_array(data=data, size=len(self._rows), selected=-1, sorted=False)
+
+    def any_left(self) -> bool:
+        return bool(np.isfinite(self._rows["logit"]).any())
+
+
+class _Batch:
+    """llama.cpp's batch over numpy arrays, so that filling it costs no call per token."""
+
+    def __init__(self, size: int) -> None:
+        self._token, self._position, self._slot = (np.zeros(size, np.int32) for _ in range(3))
+        self._count = np.ones(size, np.int32)
+        self._wanted = np.zeros(size, np.int8)
+        first = self._slot.ctypes.data
+        pointer = ctypes.POINTER(C.llama_seq_id)
+        self._slots = (pointer * size)(*(ctypes.cast(first + 4 * at, pointer) for at in range(size)))
+        native = cast("Any", C.llama_batch())
+        native.token = self._token.ctypes.data_as(ctypes.POINTER(C.llama_token))
+        native.pos = self._position.ctypes.data_as(ctypes.POINTER(C.llama_pos))
+        native.n_seq_id = self._count.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        native.seq_id = self._slots
+        native.logits = self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
+        self.native = native
+
+    def fill(self, runs: Sequence[Run]) -> None:
+        at = 0
+        for run in runs:
+            end = at + len(run.tokens)
+            self._token[at:end] = run.tokens
+            self._position[at:end] = np.arange(run.start, run.start + len(run.tokens))
+            self._slot[at:end] = run.slot
+            self._wanted[at:end] = 0
+            self._wanted[end - 1] = run.complete
+            at = end
+        self.native.n_tokens = at
+
+
+def _check_file(path: str) -> None:
+    """llama.cpp says only that it failed; these are the failures that a person can mend."""
+    name = Path(path).name
+    try:
+        with Path(path).open("rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        raise LoadFailed(f"The model file {name} is not there.") from None
+    except OSError as error:
+        raise LoadFailed(f"The model file {name} cannot be read: {error.strerror or 'unknown error'}.") from None
+    if magic != b"GGUF":
+        raise LoadFailed(f"{name} is not a GGUF file.")
+
+
+def _load(path: str) -> Any:
+    params = C.llama_model_default_params()
+    # WORKAROUND: https://github.com/ggml-org/llama.cpp/issues/20824, drop when repacking for AMX no longer crashes.
+    params.use_extra_bufts = False
+    model = C.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        name = Path(path).name
+        raise LoadFailed(f"{name} cannot be loaded: it is damaged, not complete, or of a kind this version cannot run.")
+    return model
+
+
+def _open_context(model: Any, options: ModelOptions) -> Any:
+    trained = int(C.llama_model_n_ctx_train(model)) or _USUAL_CONTEXT
+    params = C.llama_context_default_params()
+    params.n_ctx = min(options.context or _USUAL_CONTEXT, trained)
+    params.n_batch = params.n_ubatch = STEP_TOKENS
+    params.n_seq_max = params.n_outputs_max = options.slots
+    params.n_threads = params.n_threads_batch = options.threads
+    params.kv_unified = True
+    params.no_perf = True
+    opened = C.llama_init_from_model(model, params)
+    if not opened:
+        name = Path(options.path).name
+        raise LoadFailed(f"There is not enough memory for {name} with a context of {params.n_ctx} tokens.")
+    return opened
+
+
+def _grammar_sampler(vocab: Any, grammar: str) -> Any:
+    sampler = C.llama_sampler_init_grammar(vocab, grammar.encode(), b"root")
+    if not sampler:
+        raise Rejected("bad_request", "This model cannot promise JSON of that form: its grammar cannot be built.")
+    return sampler
+
+
+def _chain(sampling: Sampling, n_vocab: int) -> Any:
+    chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
+    for part in _parts(sampling, n_vocab):
+        C.llama_sampler_chain_add(chain, part)
+    return chain
+
+
+def _parts(sampling: Sampling, n_vocab: int) -> list[Any]:
+    parts = []
+    if sampling.penalised:
+        frequency, presence = sampling.frequency_penalty, sampling.presence_penalty
+        parts.append(C.llama_sampler_init_penalties(n_vocab, 1 << 12, 1.0, frequency, presence))
+    if sampling.greedy:
+        return [*parts, C.llama_sampler_init_greedy()]
+    if sampling.top_k:
+        parts.append(C.llama_sampler_init_top_k(sampling.top_k))
+    return [
+        *parts,
+        C.llama_sampler_init_top_p(sampling.top_p, 1),
+        C.llama_sampler_init_min_p(sampling.min_p, 1),
+        C.llama_sampler_init_temp(sampling.temperature),
+        C.llama_sampler_init_dist(sampling.seed),
+    ]

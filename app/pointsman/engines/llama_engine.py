@@ -1,0 +1,236 @@
+"""Continuous batching over llama.cpp: requests join and leave between steps, prompts are computed in pieces."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from pointsman.engines import protocol
+from pointsman.engines.answer import Answer
+from pointsman.engines.failures import LoadFailed, Rejected
+from pointsman.engines.grammar import grammar_for
+from pointsman.engines.llama import STEP_TOKENS, LlamaModel, Sampler
+from pointsman.engines.sampling import sampling_of
+from pointsman.engines.slots import Run, choose_slot, has_room, plan_step
+from pointsman.engines.templates import ChatTemplate, TemplateError
+
+_log = logging.getLogger(__name__)
+
+NO_ROOM, INTERRUPTED = 1, 2
+_SLOW_STEP, _QUICK_STEP = 4.0, 1.0  # seconds; between them the size of a step stays
+_SMALLEST_STEP = 32
+
+
+class _Job:
+    """One request. `tokens` is the prompt and the answer so far, of which the first `done` are computed."""
+
+    def __init__(self, chat: protocol.Chat, prompt: list[int], limit: int, sampler: Sampler) -> None:
+        self.id = chat.id
+        self.answer = Answer(chat.id, chat.stop, with_tools=bool(chat.tools) and chat.tool_choice != "none")
+        self.tokens = prompt
+        self.prompt_tokens = len(prompt)
+        self.limit = limit
+        self.sampler = sampler
+        self.done = 0
+        self.cached = 0
+        self.started = False
+        self.entropies: list[float] = []
+
+    @property
+    def completion_tokens(self) -> int:
+        return len(self.entropies)
+
+    def end(self, finish: str) -> protocol.End:
+        return protocol.End(
+            id=self.id,
+            finish=finish,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+            cached_tokens=self.cached,
+            entropy=float(np.mean(self.entropies)) if self.entropies else None,
+        )
+
+
+class LlamaEngine:
+    """The engine face over one `LlamaModel`."""
+
+    def __init__(self, model: LlamaModel) -> None:
+        self.context, self.slots, self.steps = model.context, model.slots, 0
+        self._model = model
+        self._waiting: deque[_Job] = deque()
+        self._active: dict[int, _Job] = {}
+        # What idle slots still hold, least recently used first.
+        self._idle: dict[int, list[int]] = {slot: [] for slot in range(model.slots)}
+        self._prefill = STEP_TOKENS
+        try:
+            self._template = ChatTemplate(model.template, model.bos, model.eos)
+        except TemplateError as error:
+            raise LoadFailed(str(error)) from None
+
+    @property
+    def active(self) -> int:
+        """Requests that have a slot."""
+        return len(self._active)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for one."""
+        return len(self._waiting)
+
+    def insert(self, chat: protocol.Chat) -> None:
+        """Raises `Rejected` before any work when the request cannot be answered."""
+        sampling, grammar = sampling_of(chat), grammar_for(chat)
+        if chat.max_tokens is not None and chat.max_tokens < 1:
+            raise Rejected("bad_request", "max_tokens must be at least 1.")
+        prompt = self._prompt(chat)
+        limit = min(self.context, len(prompt) + (chat.max_tokens or self.context))
+        self._waiting.append(_Job(chat, prompt, limit, self._model.sampler(sampling, grammar)))
+
+    def remove(self, request_id: str) -> protocol.End | None:
+        """Its slot is free at once, and what it computed may serve the next request."""
+        for job in self._waiting:
+            if job.id == request_id:
+                self._waiting.remove(job)
+                job.sampler.close()
+                return job.end("cancelled")
+        for slot, job in self._active.items():
+            if job.id == request_id:
+                self._release(slot)
+                return job.end("cancelled")
+        return None
+
+    def step(self) -> Iterator[protocol.Answer]:
+        """One pass over the model for all requests that have a slot."""
+        yield from self._admit()
+        pending = {slot: (job.done, job.tokens[job.done :]) for slot, job in self._active.items()}
+        runs = plan_step(pending, STEP_TOKENS, self._prefill)
+        began = time.monotonic()
+        rc = self._model.decode(runs)
+        self.steps += 1
+        if rc != 0:
+            yield from self._recover(rc, runs)
+            return
+        self._adapt(runs, time.monotonic() - began)
+        row = -1
+        for run in runs:
+            row += len(run.tokens)
+            job = self._active[run.slot]
+            job.done += len(run.tokens)
+            if run.complete:
+                yield from self._extend(run.slot, job, row)
+
+    def _prompt(self, chat: protocol.Chat) -> list[int]:
+        if not chat.messages:
+            raise Rejected("bad_request", "A conversation needs at least one message.")
+        tools = chat.tools if chat.tool_choice != "none" else []
+        try:
+            text = self._template.render(chat.messages, tools, chat.template, datetime.now().astimezone())
+        except TemplateError as error:
+            raise Rejected("bad_request", str(error)) from None
+        prompt = self._model.tokenize(text)
+        if len(prompt) >= self.context:
+            raise Rejected(
+                "context_exceeded",
+                f"The prompt has {len(prompt)} tokens, and this model has room for {self.context} with the answer.",
+            )
+        if not prompt:
+            raise Rejected("bad_request", "The conversation is empty.")
+        return prompt
+
+    def _admit(self) -> Iterator[protocol.Answer]:
+        while self._waiting and self._idle:
+            job = self._waiting[0]
+            lengths = [len(other.tokens) for other in self._active.values()]
+            if not has_room(lengths, len(job.tokens), self.context):
+                return
+            self._waiting.popleft()
+            place = choose_slot(self._idle, job.tokens)
+            del self._idle[place.slot]
+            job.done = place.kept if self._model.keep(place.slot, place.kept) else 0
+            self._active[place.slot] = job
+            if not job.started:
+                job.started, job.cached = True, job.done
+                yield protocol.Started(id=job.id, prompt_tokens=job.prompt_tokens, cached_tokens=job.cached)
+
+    def _extend(self, slot: int, job: _Job, row: int) -> Iterator[protocol.Answer]:
+        logits = self._model.logits(row)
+        entropy = entropy_of(logits)  # before the sampler and its grammar touch them
+        try:
+            token = job.sampler.sample(row, logits)
+        except Rejected as error:
+            self._release(slot)
+            yield protocol.Failed(id=job.id, code=error.code, message=error.message)
+            return
+        job.entropies.append(entropy)
+        ended = self._model.ends(token)
+        if not ended:
+            job.tokens.append(token)
+            yield from job.answer.feed(self._model.piece(token))
+        if ended or job.answer.stopped or len(job.tokens) >= job.limit:
+            yield from job.answer.end()
+            complete = ended or job.answer.stopped
+            self._release(slot)
+            yield job.end(("tool_calls" if job.answer.called else "stop") if complete else "length")
+
+    def _release(self, slot: int) -> None:
+        job = self._active.pop(slot)
+        job.sampler.close()
+        self._idle[slot] = job.tokens[: job.done]
+
+    def _adapt(self, runs: list[Run], seconds: float) -> None:
+        """Keep steps short on slow machines, so that cancelling and the heartbeat stay prompt."""
+        if seconds > _SLOW_STEP:
+            self._prefill = max(_SMALLEST_STEP, self._prefill // 2)
+        elif seconds < _QUICK_STEP and sum(len(run.tokens) for run in runs) >= self._prefill:
+            self._prefill = min(STEP_TOKENS, self._prefill * 2)
+
+    def _recover(self, rc: int, runs: list[Run]) -> Iterator[protocol.Answer]:
+        if rc == NO_ROOM:
+            yield from self._make_room()
+            return
+        if rc != INTERRUPTED:
+            _log.error("llama_decode returned %d", rc)
+        for run in runs:
+            job = self._active[run.slot]
+            # Part of the step may have been computed: go back to what is known to be there.
+            job.done = job.done if self._model.keep(run.slot, job.done) else 0
+            if rc != INTERRUPTED:
+                job.done = 0
+                self._model.keep(run.slot, 0)
+                self._release(run.slot)
+                yield protocol.Failed(
+                    id=job.id, code="engine_error", message="The engine could not compute this answer."
+                )
+
+    def _make_room(self) -> Iterator[protocol.Answer]:
+        """Forget what idle slots hold; where that is nothing, the newest request waits for the others."""
+        held = [slot for slot, tokens in self._idle.items() if tokens]
+        for slot in held:
+            self._model.keep(slot, 0)
+            self._idle[slot] = []
+        if held:
+            return
+        slot, job = list(self._active.items())[-1]
+        del self._active[slot]
+        self._model.keep(slot, 0)
+        self._idle[slot] = []
+        if self._active:
+            job.done = 0
+            self._waiting.appendleft(job)
+        else:
+            job.sampler.close()
+            yield protocol.Failed(id=job.id, code="engine_error", message="The engine has no room for this answer.")
+
+
+def entropy_of(logits: npt.NDArray[np.float32]) -> float:
+    """Of the whole distribution, in nats."""
+    shifted = logits - logits.max()
+    weights = np.exp(shifted)
+    total = weights.sum()
+    return float(np.log(total) - np.dot(weights, shifted) / total)

@@ -1,0 +1,241 @@
+"""What the admin door does for tray and command line: one method for each command, each with one audit row if it changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from pointsman.agents import identity
+from pointsman.core import budget
+from pointsman.core.amounts import dollars
+from pointsman.core.budget import Cap
+from pointsman.core.errors import BadRequest, NotFound, SetupError
+from pointsman.core.events import AgentsChanged, CatalogChanged, MoneyMoved, PauseChanged
+from pointsman.gateway import doctor, explain, snapshot
+from pointsman.gateway.house import House
+from pointsman.gateway.question import cap_state
+from pointsman.providers.openai_compat import UpstreamError
+from pointsman.store.audit import Row
+from pointsman.system.keychain import KeychainProblem
+from pointsman.wire import admin
+
+OK = {"ok": True}
+
+
+class Commands:
+    """`do` one command. Raises `PointsmanError` with the sentence for the person."""
+
+    def __init__(self, house: House, reload: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:
+        self._house = house
+        self._reload = reload
+        self._stop = stop
+        self._table: dict[type, Callable[[Any], Awaitable[Any]]] = {
+            admin.Answer: self._answer,
+            admin.Pause: self._pause,
+            admin.Resume: self._resume,
+            admin.StopRequest: self._stop_request,
+            admin.AddAgent: self._add_agent,
+            admin.RotateAgent: self._rotate_agent,
+            admin.RemoveAgent: self._remove_agent,
+            admin.SetCap: self._set_cap,
+            admin.RemoveCap: self._remove_cap,
+            admin.SetKey: self._set_key,
+            admin.RemoveKey: self._remove_key,
+            admin.TestKey: self._test_key,
+            admin.LoadModel: self._load_model,
+            admin.UnloadModel: self._unload_model,
+            admin.Explain: self._explain,
+            admin.Spend: self._spend,
+            admin.AuditList: self._audit_list,
+            admin.AuditShow: self._audit_show,
+            admin.Listing: self._listing,
+            admin.Doctor: self._doctor,
+            admin.Reload: self._read_again,
+            admin.StopGateway: self._stop_gateway,
+        }
+
+    async def do(self, command: admin.Command) -> Any:
+        """The answer, ready for JSON."""
+        return await self._table[type(command)](command)
+
+    async def _note(self, kind: str, reason: str, agent: str = "", **detail: Any) -> None:
+        text = msgspec.json.encode(detail).decode() if detail else ""
+        row = Row(at=time.time(), kind=kind, agent=agent, outcome="done", reason=reason, detail=text)
+        await self._house.audit.append(row)
+
+    async def _answer(self, given: admin.Answer) -> Any:
+        asked = next((one for one in self._house.approvals.open() if one.id == given.question), None)
+        await self._house.approvals.answer(given)
+        if asked is not None:
+            await self._note(
+                "approval",
+                f"{given.verdict} {asked.kind}: {asked.model}, {given.scope}",
+                asked.agent,
+                over=asked.over,
+                amount=given.amount,
+                at_most=asked.at_most,
+            )
+        return OK
+
+    async def _pause(self, pause: admin.Pause) -> Any:
+        await self._house.pauses.table.set(pause.agent or "*", pause.until)
+        await self._house.pauses.load()
+        self._house.live.stop_agent(pause.agent)
+        return await self._paused(f"paused {pause.agent or 'all agents'}", pause.agent)
+
+    async def _resume(self, resume: admin.Resume) -> Any:
+        await self._house.pauses.table.clear(resume.agent or "*")
+        await self._house.pauses.load()
+        return await self._paused(f"resumed {resume.agent or 'all agents'}", resume.agent)
+
+    async def _paused(self, what: str, agent: str | None) -> Any:
+        await self._note("pause", what, agent or "")
+        self._house.bus.publish(PauseChanged())
+        return OK
+
+    async def _stop_request(self, stop: admin.StopRequest) -> Any:
+        if not self._house.live.stop(stop.request):
+            raise NotFound("This request has ended already.")
+        return OK
+
+    async def _add_agent(self, add: admin.AddAgent) -> Any:
+        key = identity.check_key(add.key) if add.key else identity.new_key()
+        name = identity.check_name(add.name)
+        await self._house.agents.table.add(name, identity.digest(key), identity.hint(key), time.time())
+        return await self._agents_changed(f"added {add.name}", add.name, {"name": add.name, "key": key})
+
+    async def _rotate_agent(self, rotate: admin.RotateAgent) -> Any:
+        key = identity.new_key()
+        if not await self._house.agents.table.replace_key(rotate.name, identity.digest(key), identity.hint(key)):
+            raise NotFound(f"No agent is called {rotate.name!r}.")
+        return await self._agents_changed(f"new key for {rotate.name}", rotate.name, {"name": rotate.name, "key": key})
+
+    async def _remove_agent(self, remove: admin.RemoveAgent) -> Any:
+        if not await self._house.agents.table.remove(remove.name):
+            raise NotFound(f"No agent is called {remove.name!r}.")
+        self._house.live.stop_agent(remove.name)
+        return await self._agents_changed(f"removed {remove.name}", remove.name, OK)
+
+    async def _agents_changed(self, what: str, agent: str, answer: Any) -> Any:
+        await self._house.agents.load()
+        await self._note("agent", what, agent)
+        self._house.bus.publish(AgentsChanged())
+        return answer
+
+    async def _set_cap(self, given: admin.SetCap) -> Any:
+        known = {cap.name: cap for cap in await self._house.ledger.caps()}
+        fields = msgspec.structs.asdict(given)
+        cap = Cap(id=known[given.name].id if given.name in known else secrets.token_hex(6), **fields)
+        problem = budget.check(cap)
+        if problem:
+            raise BadRequest(problem)
+        await self._house.ledger.set_cap(cap)
+        return await self._caps_changed(f"{cap.name} cap is {dollars(cap.limit)} each {cap.window}")
+
+    async def _remove_cap(self, remove: admin.RemoveCap) -> Any:
+        if not await self._house.ledger.remove_cap(remove.name):
+            raise NotFound(f"No cap is called {remove.name!r}.")
+        return await self._caps_changed(f"removed the {remove.name} cap")
+
+    async def _caps_changed(self, what: str) -> Any:
+        await self._note("cap", what)
+        self._house.bus.publish(MoneyMoved())
+        return OK
+
+    async def _set_key(self, given: admin.SetKey) -> Any:
+        self._provider(given.provider)
+        await self._keychain(self._house.keychain.keep, given.provider, given.value)
+        self._house.keyless.stale()
+        await self._note("key", f"kept a key for {given.provider}")
+        return OK
+
+    async def _remove_key(self, remove: admin.RemoveKey) -> Any:
+        self._provider(remove.provider)
+        await self._keychain(self._house.keychain.forget, remove.provider)
+        self._house.keyless.stale()
+        await self._note("key", f"forgot the key for {remove.provider}")
+        return OK
+
+    async def _test_key(self, test: admin.TestKey) -> Any:
+        self._provider(test.provider)
+        key = await self._house.secrets.key(test.provider)
+        try:
+            names = await self._house.remote.upstream(self._house.catalog, test.provider).models(key)
+        except UpstreamError as error:
+            raise BadRequest(f"{error.reason}. The key was not changed.") from None
+        return {"ok": True, "models": len(names)}
+
+    def _provider(self, name: str) -> None:
+        if name not in self._house.catalog.providers:
+            known = ", ".join(self._house.catalog.providers)
+            raise NotFound(f"No provider is called {name!r}. Known are: {known}.")
+
+    async def _keychain(self, call: Callable[..., Any], *args: str) -> Any:
+        try:
+            return await asyncio.to_thread(call, *args)
+        except KeychainProblem as problem:
+            raise BadRequest(problem.sentence) from None
+
+    async def _load_model(self, load: admin.LoadModel) -> Any:
+        self._model(load.model)
+        await self._house.supervisor.ensure(load.model)
+        return OK
+
+    async def _unload_model(self, unload: admin.UnloadModel) -> Any:
+        self._model(unload.model)
+        await self._house.supervisor.unload(unload.model)
+        return OK
+
+    def _model(self, name: str) -> None:
+        if name not in {state.name for state in self._house.supervisor.states()}:
+            raise NotFound(f"No local model is called {name!r}.")
+
+    async def _explain(self, given: admin.Explain) -> Any:
+        return await explain.explain(self._house, given)
+
+    async def _spend(self, spend: admin.Spend) -> Any:
+        rows = await self._house.ledger.spend(spend.by, spend.since, spend.until)
+        return {"by": spend.by, "rows": rows, "total": sum(row.amount for row in rows)}
+
+    async def _audit_list(self, listing: admin.AuditList) -> Any:
+        return await self._house.audit.newest(min(listing.limit, 10_000), listing.agent)
+
+    async def _audit_show(self, show: admin.AuditShow) -> Any:
+        rows = await self._house.audit.show(show.request)
+        if not rows:
+            raise NotFound(f"No request has the id {show.request[:80]!r}.")
+        return rows[-1]
+
+    async def _listing(self, listing: admin.Listing) -> Any:
+        now = time.time()
+        if listing.what == "caps":
+            return [cap_state(account) for account in await self._house.ledger.accounts(now)]
+        if listing.what == "approvals":
+            return self._house.approvals.open()
+        if listing.what == "keys":
+            return await doctor.keys(self._house)
+        if listing.what == "models":
+            return doctor.targets(self._house)
+        day = await self._house.ledger.day(now)
+        return await snapshot.agents(self._house, now, await self._house.audit.day(day.starts), day)
+
+    async def _doctor(self, _doctor: admin.Doctor) -> Any:
+        return await doctor.checks(self._house)
+
+    async def _read_again(self, _reload: admin.Reload) -> Any:
+        try:
+            await self._reload()
+        except SetupError as error:
+            self._house.bus.publish(CatalogChanged(error.sentence))
+            raise
+        self._house.bus.publish(CatalogChanged())
+        return OK
+
+    async def _stop_gateway(self, _stop: admin.StopGateway) -> Any:
+        asyncio.get_running_loop().call_later(0.1, self._stop)
+        return OK

@@ -1,0 +1,73 @@
+"""What would happen to a request, said without running it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pointsman.core.amounts import dollars
+from pointsman.core.budget import admit
+from pointsman.core.routing import Attempt
+from pointsman.gateway import pipeline
+from pointsman.gateway.admission import subject
+from pointsman.gateway.door import hints
+from pointsman.gateway.house import House
+from pointsman.gateway.question import cap_state, price_source
+from pointsman.gateway.run import Decision
+from pointsman.wire.admin import Explain
+
+
+async def explain(house: House, given: Explain) -> dict[str, Any]:
+    """Class, sensitivity, plan, price and caps of this body. Raises `Refusal` as the door would."""
+    headers = {name.lower(): value for name, value in given.headers.items()}
+    decision = await pipeline.decide(house, "explain", given.agent or "explain", given.body.encode(), hints(headers))
+    plan, facts = decision.plan, decision.facts
+    first = plan.attempts[0] if plan.attempts else None
+    accounts = await house.ledger.accounts(time.time(), subject(decision, first)) if first else []
+    shorts = admit(accounts, first.at_most or 0) if first else ()
+    outcome = _outcome(first, [short.account.cap.at_limit for short in shorts if not short.soft])
+    return {
+        "sentence": _sentence(decision, first, outcome),
+        "outcome": outcome,
+        "class": facts.class_,
+        "sensitivity": decision.ruling.sensitivity,
+        "findings": {found.kind: found.count for found in facts.findings},
+        "size": {"tokens": facts.estimate, "at_most_tokens": facts.bound},
+        "rule": decision.ruling.rule,
+        "reason": plan.reason,
+        "attempts": [_attempt(one) for one in plan.attempts],
+        "dropped": [{"target": one.target, "reason": one.reason} for one in plan.dropped],
+        "caps": [cap_state(account) for account in accounts],
+    }
+
+
+def _attempt(one: Attempt) -> dict[str, Any]:
+    return {
+        "target": one.target,
+        "tier": one.tier,
+        "about": one.about,
+        "at_most": one.at_most,
+        "ask": one.ask,
+        "price_source": price_source(one),
+    }
+
+
+def _outcome(first: Attempt | None, actions: list[str]) -> str:
+    if first is None or "refuse" in actions:
+        return "deny"
+    return "ask" if first.ask or "ask" in actions else "allow"
+
+
+def _sentence(decision: Decision, first: Attempt | None, outcome: str) -> str:
+    if first is None:
+        why = "; ".join(f"{one.target}: {one.reason}" for one in decision.plan.dropped)
+        return f"Nothing may answer it: {why or 'no model is set up'}."
+    where = {"local": "on this machine", "private": "on your server", "cloud": "in the cloud"}[first.tier]
+    if first.at_most is None:
+        price = "Its price is not known."
+    elif first.tier == "local":
+        price = "It is free."
+    else:
+        price = f"About {dollars(first.about or 0)}, at most {dollars(first.at_most, up=True)}."
+    asked = {"ask": " You would be asked first.", "deny": " A cap would refuse it.", "allow": ""}[outcome]
+    return f"{first.target} would answer {where}. {price} ({decision.plan.reason}).{asked}"

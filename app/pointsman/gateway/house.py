@@ -1,0 +1,249 @@
+"""The services that the doors and the pipeline share, put together once by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+
+from pointsman.core.catalog import Catalog, Target
+from pointsman.core.errors import Unavailable
+from pointsman.core.pricing import Rates
+from pointsman.core.routing import Circumstances
+from pointsman.engines.supervisor import Supervisor
+from pointsman.gateway.approvals import Approvals
+from pointsman.gateway.attempts import Local, Remote
+from pointsman.gateway.bus import Bus
+from pointsman.gateway.health import Health
+from pointsman.gateway.run import Live
+from pointsman.sense.verdicts import Verdicts
+from pointsman.store.audit import Audit
+from pointsman.store.db import Database
+from pointsman.store.ledger import Ledger
+from pointsman.store.prices import PriceBook
+from pointsman.store.settings import Agents, Pauses, Taints
+from pointsman.system.keychain import Keychain, KeychainProblem
+from pointsman.system.paths import Paths
+
+_SESSIONS = 5_000
+_KEYS_FRESH = 10.0  # seconds: a person who unlocks the keychain is believed soon
+_PRICES_FRESH = 60.0  # seconds a target's rates are kept: dated prices change at most daily
+
+
+class House:
+    """One gateway's services. Nothing here decides."""
+
+    def __init__(self, paths: Paths, catalog: Catalog, db: Database, ledger: Ledger, keychain: Keychain) -> None:
+        self.paths = paths
+        self.catalog = catalog
+        self.db = db
+        self.ledger = ledger
+        self.keychain = keychain
+        self.audit = Audit(db)
+        self.agents = Directory(Agents(db))
+        self.pauses = PauseBook(Pauses(db))
+        self.taints = TaintBook(Taints(db))
+        self.bus = Bus()
+        self.health = Health()
+        self.live = Live()
+        self.verdicts = Verdicts()
+        self.sessions = Sessions()
+        self.approvals = Approvals(self.bus)
+        self.secrets = KeychainSecrets(self)
+        self.keyless = Keyless(keychain)
+        self.remote = Remote(self.secrets)
+        self.supervisor: Supervisor
+        self.local: Local
+        self.person = ""
+        self.notices: list[str] = []
+        self.consents: dict[str, float] = {}
+        self._prices = PriceBook()
+        self._rates: dict[str, tuple[float, Rates | None]] = {}
+
+    def use_supervisor(self, supervisor: Supervisor) -> None:
+        """Local models are served by this one."""
+        self.supervisor = supervisor
+        self.local = Local(supervisor)
+
+    async def load(self) -> None:
+        """Read what the store keeps for the hot path."""
+        await self.agents.load()
+        await self.pauses.load()
+        await self.taints.load()
+
+    def circumstances(self) -> Circumstances:
+        """What planning needs to know of the world now."""
+        now = time.time()
+        self.keyless.refresh(self.catalog, now)
+        return Circumstances(rates=_RatesOf(self, now), down={**self._keyless_targets(), **self.health.down(now)})
+
+    def _keyless_targets(self) -> dict[str, str]:
+        reasons = self.keyless.reasons
+        return {name: reasons[one.provider] for name, one in self.catalog.targets.items() if one.provider in reasons}
+
+    def rates(self, target: Target, now: float) -> Rates | None:
+        """The target's price, None where nobody knows it."""
+        kept = self._rates.get(target.name)
+        if kept is None or now - kept[0] > _PRICES_FRESH:
+            provider = self.catalog.providers.get(target.provider or "")
+            kept = self._rates[target.name] = (now, self._prices.rates(provider, target, now))
+        return kept[1]
+
+    def use_catalog(self, catalog: Catalog) -> None:
+        """A new models.toml is in force from the next request on."""
+        self.catalog = catalog
+        self._rates.clear()
+        self.keyless.stale()
+
+    async def warm(self) -> None:
+        """What the first request would wait for: the list of prices, and what the keychain holds."""
+        now = time.time()
+        await self.keyless.read(self.catalog)
+        await asyncio.to_thread(lambda: [self.rates(target, now) for target in self.catalog.targets.values()])
+
+
+class _RatesOf(Mapping[str, Rates | None]):
+    """Rates by target's name, looked up only for targets that a plan asks for."""
+
+    def __init__(self, house: House, now: float) -> None:
+        self._house = house
+        self._now = now
+
+    def __getitem__(self, name: str) -> Rates | None:
+        return self._house.rates(self._house.catalog.targets[name], self._now)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._house.catalog.targets)
+
+    def __len__(self) -> int:
+        return len(self._house.catalog.targets)
+
+
+class KeychainSecrets:
+    """Provider keys from environment and keychain, read in a thread: a keychain may ask the person first."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def key(self, provider: str) -> str | None:
+        """The provider's key, None where it needs none."""
+        known = self._house.catalog.providers[provider]
+        if known.key == "none":
+            return None
+        try:
+            secret = await asyncio.to_thread(self._house.keychain.provider_key, provider, known.key_env)
+        except KeychainProblem as problem:
+            raise Unavailable(problem.sentence) from None
+        return secret.reveal()
+
+
+class Sessions:
+    """When each session was first seen, for as long as it is among the latest."""
+
+    def __init__(self) -> None:
+        self._since: OrderedDict[str, float] = OrderedDict()
+
+    def see(self, session: str, now: float) -> None:
+        """A request of this session came."""
+        self._since.setdefault(session, now)
+        self._since.move_to_end(session)
+        if len(self._since) > _SESSIONS:
+            self._since.popitem(last=False)
+
+    def since(self, session: str) -> float:
+        """Its first request's time."""
+        return self._since.get(session, time.time())
+
+
+class Keyless:
+    """Providers that have no key now, with the reason; looked up again every few seconds while requests come."""
+
+    def __init__(self, keychain: Keychain) -> None:
+        self.reasons: dict[str, str] = {}
+        self._keychain = keychain
+        self._read_at = 0.0
+        self._reading: asyncio.Task[None] | None = None
+
+    def stale(self) -> None:
+        """Keys or providers have changed: look again at the next request."""
+        self._read_at = 0.0
+
+    def refresh(self, catalog: Catalog, now: float) -> None:
+        """Look again in the background, if it is time; a keychain may wait for a person."""
+        if now - self._read_at > _KEYS_FRESH and (self._reading is None or self._reading.done()):
+            self._read_at = now
+            self._reading = asyncio.create_task(self.read(catalog))
+
+    async def read(self, catalog: Catalog) -> None:
+        """Which providers have no key."""
+        self._read_at = time.time()
+        self.reasons = await asyncio.to_thread(self._missing, catalog)
+
+    def _missing(self, catalog: Catalog) -> dict[str, str]:
+        reasons = {}
+        for name, provider in catalog.providers.items():
+            if provider.key != "none":
+                try:
+                    self._keychain.provider_key(name, provider.key_env)
+                except KeychainProblem as problem:
+                    reasons[name] = problem.sentence.rstrip(".")
+        return reasons
+
+
+class Directory:
+    """Agents by the digest of their key, kept in memory; the store is the truth."""
+
+    def __init__(self, table: Agents) -> None:
+        self.table = table
+        self._by_digest: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Read the table again, after each change."""
+        self._by_digest = {row.key_sha256: row.name for row in await self.table.all()}
+
+    def name(self, digest: str) -> str | None:
+        """Whose key this is."""
+        return self._by_digest.get(digest)
+
+
+class PauseBook:
+    """Who is paused until when: one agent by name, all by `*`."""
+
+    def __init__(self, table: Pauses) -> None:
+        self.table = table
+        self.until: dict[str, float | None] = {}
+
+    async def load(self) -> None:
+        """Read the table again, after each change."""
+        self.until = dict(await self.table.all())
+
+    def paused(self, agent: str, now: float) -> bool:
+        """Whether this very agent (or `*`, all) is paused."""
+        if agent not in self.until:
+            return False
+        until = self.until[agent]
+        return until is None or now < until
+
+
+class TaintBook:
+    """Kinds of private data that a session has held, for as long as the session is known."""
+
+    def __init__(self, table: Taints) -> None:
+        self.table = table
+        self._kinds: dict[str, str] = {}
+
+    async def load(self) -> None:
+        """Read the table, at start."""
+        self._kinds = await self.table.all()
+
+    def of(self, session: str) -> list[str]:
+        """Kinds found earlier in this session."""
+        return self._kinds.get(session, "").split(",") if session in self._kinds else []
+
+    async def add(self, session: str, kinds: set[str], now: float) -> None:
+        """Keep what was found now, if it is new."""
+        known = set(self.of(session))
+        if not kinds <= known:
+            self._kinds[session] = ",".join(sorted(kinds | known))
+            await self.table.add(session, self._kinds[session], now)

@@ -1,0 +1,130 @@
+"""What stands in an attempt's way, as a question to the person and as the sentence of a refusal."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from pointsman.core.amounts import dollars
+from pointsman.core.approval import Case
+from pointsman.core.budget import Account, Short
+from pointsman.core.errors import Forbidden, PaymentRequired, Refusal
+from pointsman.core.routing import Attempt, plan
+from pointsman.gateway.house import House
+from pointsman.gateway.run import Decision
+from pointsman.wire.admin import CapState, FindingCount, Question
+
+Kind = Literal["money", "soft", "consent", "price"]
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt lacks: money under some caps, consent, or a price."""
+
+    attempt: Attempt
+    kind: Kind
+    shorts: tuple[Short, ...] = ()
+
+    @property
+    def worst(self) -> Short:
+        """The cap that stands most in the way; only where money is what lacks."""
+        return max(self.shorts, key=lambda short: (not short.soft, short.over))
+
+
+def build(house: House, decision: Decision, need: Need, case: Case) -> Question:
+    """Everything that the person should know before answering."""
+    who, attempt, facts = decision.who, need.attempt, decision.facts
+    here = local_attempts(house, decision)
+    return Question(
+        id=case.id,
+        kind=need.kind,
+        agent=who.agent,
+        session=who.session,
+        session_since=house.sessions.since(who.session),
+        project=who.project,
+        model=attempt.target,
+        tier=attempt.tier,
+        provider=house.catalog.targets[attempt.target].provider,
+        about=attempt.about,
+        at_most=attempt.at_most,
+        over=max((short.over for short in need.shorts), default=0),
+        cap=cap_state(need.worst.account) if need.shorts else None,
+        rule=decision.ruling.rule,
+        findings=[FindingCount(found.kind, found.count) for found in facts.findings],
+        messages=len(decision.request.messages),
+        tokens_in=facts.estimate,
+        tokens_out=attempt.output,
+        local_model=here[0].target if here else None,
+        asked=case.asked,
+        waits_until=case.waits_until,
+        expires=case.expires,
+        covers=1,
+        price_source=price_source(attempt),
+    )
+
+
+def local_attempts(house: House, decision: Decision) -> list[Attempt]:
+    """What could answer on this machine instead."""
+    hints = msgspec.structs.replace(decision.request.hints, tier="local", fallback=True)
+    asked = msgspec.structs.replace(decision.request, model="local", hints=hints)
+    ruling = msgspec.structs.replace(decision.ruling, target=None, tier=None)
+    here = plan(asked, decision.facts, ruling, house.catalog, house.circumstances())
+    return [attempt for attempt in here.attempts if attempt.tier == "local"]
+
+
+def cap_state(account: Account) -> CapState:
+    """An account as tray and command line see it."""
+    cap = account.cap
+    return CapState(
+        id=cap.id,
+        name=cap.name,
+        scope=cap.scope,
+        match=account.key,
+        window=cap.window,
+        limit=account.limit,
+        raised=account.raised,
+        spent=account.spent,
+        held=account.held,
+        left=account.left,
+        starts=account.window.starts,
+        ends=account.window.ends,
+        soft_percent=cap.soft_percent,
+        at_soft=cap.at_soft,
+        at_limit=cap.at_limit,
+        overrun=account.overrun,
+    )
+
+
+def price_source(attempt: Attempt) -> str | None:
+    """Where the price comes from and of which day it is, as far as that is known."""
+    rates = attempt.rates
+    return None if rates is None else ", ".join(part for part in (rates.source, rates.dated) if part)
+
+
+def too_much(need: Need) -> str:
+    """The cap, what is left of it, and what the request may cost."""
+    account, attempt = need.worst.account, need.attempt
+    held = f" ({dollars(account.held)} more is held)" if account.held else ""
+    return (
+        f"The {account.cap.name} cap of {dollars(account.limit)} has {dollars(account.left)} left{held}, and this "
+        f"request to {attempt.target} may cost {dollars(attempt.at_most or 0, up=True)}."
+    )
+
+
+def no_money(need: Need, case: Case) -> Refusal:
+    """Nobody allowed it, or not yet."""
+    if case.open:
+        return PaymentRequired(f"{too_much(need)} Approve it in Pointsman, then send it again.")
+    ended = "It was denied." if case.state == "denied" else "Nobody answered in time, which counts as a denial."
+    return PaymentRequired(f"{too_much(need)} {ended}")
+
+
+def no_permission(need: Need, case: Case, decision: Decision) -> Refusal:
+    """No consent, or no price."""
+    target = need.attempt.target
+    if need.kind == "price":
+        return PaymentRequired(f"Nobody knows what {target} costs, so it is not used. Give it a price in models.toml.")
+    what = f"This request holds {decision.ruling.sensitivity} data"
+    if case.open:
+        return PaymentRequired(f"{what}. Approve sending it to {target} in Pointsman, then send it again.")
+    return Forbidden(f"{what}, and sending it to {target} was not allowed. Nothing was sent.")

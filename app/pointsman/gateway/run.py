@@ -1,0 +1,87 @@
+"""What is known of one request while it goes through the pipeline, and the list of those that run now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from pointsman.core.catalog import Catalog
+from pointsman.core.facts import Facts
+from pointsman.core.policy import Ruling
+from pointsman.core.request import Request
+from pointsman.core.routing import Attempt, Plan
+from pointsman.core.session import Attribution
+from pointsman.gateway.attempts import Tally
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Everything that was decided before anything ran, and the catalog that it was decided on."""
+
+    request: Request
+    who: Attribution
+    facts: Facts
+    ruling: Ruling
+    plan: Plan
+    catalog: Catalog
+
+
+class Run:
+    """One request on its way. `state` is queued, asking or running."""
+
+    def __init__(self, id_: str, agent: str) -> None:
+        self.id = id_
+        self.agent = agent
+        self.started = time.time()
+        self.state = "queued"
+        self.decision: Decision | None = None
+        self.attempt: Attempt | None = None
+        self.tally = Tally()
+        self.failures: list[tuple[str, str]] = []
+        self.cost = 0
+        self.held = 0
+        self.estimated = False
+        self.outcome = "failed"
+        self.code: str | None = None
+        self.reason = ""
+        self.stopped = False
+        self.cancel: Callable[[], object] = lambda: None
+
+    def stop(self) -> None:
+        """The person ends it; its client is told."""
+        self.stopped = True
+        self.cancel()
+
+
+class Live:
+    """Requests that have not ended, for the tray and for stopping them."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+
+    def enter(self, run: Run) -> None:
+        """It passed the door."""
+        self._runs[run.id] = run
+
+    def leave(self, run: Run) -> None:
+        """It ended."""
+        self._runs.pop(run.id, None)
+
+    def all(self) -> list[Run]:
+        """The oldest first."""
+        return list(self._runs.values())
+
+    def stop(self, id_: str) -> bool:
+        """End one; False where none has this id."""
+        run = self._runs.get(id_)
+        if run is None:
+            return False
+        run.stop()
+        return True
+
+    def stop_agent(self, agent: str | None) -> None:
+        """End all requests of an agent, or of all agents."""
+        for run in self.all():
+            if agent in (None, run.agent):
+                run.stop()

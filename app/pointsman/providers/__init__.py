@@ -1,0 +1,1 @@
+"""Upstream HTTP: one file for each dialect."""

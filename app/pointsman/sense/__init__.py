@@ -1,0 +1,1 @@
+"""What is in a text: personal data and secrets, found by rules kept as data."""

@@ -1,0 +1,136 @@
+"""What is in a text: mail addresses, card numbers, bank accounts, keys. Literal first, then pattern, then checksum.
+
+Nothing hides behind JSON escapes, zero-width characters, full-width letters or percent signs. Names, places
+and street addresses need a model and are not found here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from pointsman.core.request import Finding
+from pointsman.sense import numbers
+from pointsman.sense.rules import KEY_FORMATS
+
+_ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9A-Fa-f]{4})|([nrtbf])|([/\"'@._-]))")
+_UNSEEN = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
+_LOCAL = re.compile(r"[\w.%+-]{1,64}+")
+_DOMAIN = re.compile(r"(?:\w[\w-]{0,62}\.){1,8}([^\W\d_]{2,24})(?!\w)")
+# Senders that are no person, and endings of files such as logo@2x.png.
+_MACHINES = {"git", "hg", "svn", "noreply", "no-reply", "donotreply", "do-not-reply"}
+_FILES = {
+    "png",
+    "jpg",
+    "jpeg",
+    "gif",
+    "svg",
+    "webp",
+    "ico",
+    "js",
+    "mjs",
+    "cjs",
+    "jsx",
+    "ts",
+    "tsx",
+    "css",
+    "scss",
+    "json",
+    "html",
+    "yaml",
+    "yml",
+    "toml",
+    "txt",
+    "xml",
+}
+_FILLER = set("xX*.\u2026_-")
+_DATA_URL = re.compile(r"data:(?:image|audio|video)/[\w+.-]{1,80};base64,[A-Za-z0-9+/]*+={0,2}\Z")
+_LITERALS = [(literal, kind.pattern) for kind in KEY_FORMATS for literal in kind.literals]
+_LONGEST_NUMBER = 10**20
+
+
+def find(text: str) -> tuple[Finding, ...]:
+    """What is in this text, by kind; the same value twice counts once."""
+    plain = _plain(text)
+    keys = list(_keys(plain))
+    rest = _without(plain, keys)
+    found = {
+        "bank_account": set(numbers.accounts(rest)),
+        "card_number": set(numbers.cards(rest)),
+        "mail_address": set(_mails(rest)),
+        "secret_key": {plain[start:end] for start, end in keys},
+    }
+    return tuple(Finding(kind, len(values)) for kind, values in found.items() if values)
+
+
+def read_text(value: Any) -> Iterator[str]:
+    """Every text inside a decoded JSON value: names, texts, whole numbers; not the base64 of a data: address."""
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            if not (part.startswith("data:") and _DATA_URL.match(part)):
+                yield part
+        elif isinstance(part, dict):
+            pending += part
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+        elif isinstance(part, int) and not isinstance(part, bool) and abs(part) < _LONGEST_NUMBER:
+            yield str(part)
+
+
+def _plain(text: str) -> str:
+    """The text as a reader would see it: escapes undone, invisible signs gone, wide letters narrow."""
+    if "\\" in text:
+        text = _ESCAPE.sub(_unescaped, text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+        text = _DASHES.sub("-", text)
+    return text.replace("%40", "@")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code, blank, sign = match.groups()
+    return chr(int(code, 16)) if code else " " if blank else str(sign)
+
+
+def _keys(text: str) -> Iterator[tuple[int, int]]:
+    """Where each key stands."""
+    lower = text.lower()
+    for pattern in {pattern for literal, pattern in _LITERALS if literal in lower}:
+        for match in pattern.finditer(text):
+            in_word = match[0][0].isalnum() and text[max(0, match.start() - 1) : match.start()].isalnum()
+            if not in_word and not _FILLER.issuperset(match[0][-12:]):
+                yield match.span()
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """The text with a blank for each span, so that nothing is found twice."""
+    pieces, at = [], 0
+    for start, end in sorted(spans):
+        pieces.append(text[at : max(start, at)])
+        at = max(end, at)
+    return " ".join([*pieces, text[at:]])
+
+
+def _mails(text: str) -> Iterator[str]:
+    at = text.find("@")
+    while at >= 0:
+        domain = _DOMAIN.match(text, at + 1)
+        if domain and domain[1].lower() not in _FILES:
+            local = _before(text, at)
+            if local and local not in _MACHINES:
+                yield f"{local}@{domain[0].lower()}"
+        at = text.find("@", at + 1)
+
+
+def _before(text: str, at: int) -> str:
+    """The part of an address before its @; empty where that is the user of a web address."""
+    backwards = _LOCAL.match(text[max(0, at - 65) : at][::-1])
+    if backwards is None or text.endswith(f"://{backwards[0][::-1]}", 0, at):
+        return ""
+    return backwards[0][::-1].strip(".%+-").lower()

@@ -1,0 +1,220 @@
+"""Every table of the store. Money is integer micro-dollars, times are Unix seconds, flags are 0 or 1.
+
+The column types are those that SQLite's STRICT tables know, and their equals on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import REAL, BigInteger, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+METADATA: MetaData = SQLModel.metadata
+_WHOLE: Any = BigInteger().with_variant(Integer(), "sqlite")
+_REAL: Any = Double().with_variant(REAL(), "sqlite")
+_STRICT = {"sqlite_strict": True}
+
+
+def _text(**kinds: Any) -> Any:
+    return Field(sa_type=Text, **kinds)
+
+
+def _whole(**kinds: Any) -> Any:
+    return Field(sa_type=_WHOLE, **kinds)
+
+
+def _real(**kinds: Any) -> Any:
+    return Field(sa_type=_REAL, **kinds)
+
+
+class CapRow(SQLModel, table=True):
+    """A cap. `made` is when it, in this shape, came to be: a cap of window "once" counts from there."""
+
+    __tablename__ = "caps"
+    __table_args__ = _STRICT
+    id: str = _text(primary_key=True)
+    name: str = _text(unique=True)
+    scope: str = _text()
+    match: str = _text()
+    window: str = _text()
+    limit: int = _whole()
+    soft_percent: int = _whole()
+    at_soft: str = _text()
+    at_limit: str = _text()
+    made: float = _real()
+
+
+class AccountRow(SQLModel, table=True):
+    """One cap, for one value of its scope, in one window."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("cap", "key", "window"), _STRICT)
+    id: int | None = _whole(default=None, primary_key=True)
+    cap: str = _text(foreign_key="caps.id", ondelete="CASCADE")
+    key: str = _text()
+    window: str = _text()
+    starts: float | None = _real()
+    ends: float | None = _real()
+    opened: float = _real()
+    spent: int = _whole()
+    held: int = _whole()
+    raised: int = _whole()
+    overrun: int = _whole()
+
+
+class HoldRow(SQLModel, table=True):
+    """One attempt's money: held at `made`, charged at `ended`. It stays for good: reports are made from it."""
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        Index("holds_made", "made"),
+        Index("holds_open", "state", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+        _STRICT,
+    )
+    id: str = _text(primary_key=True)
+    request: str = _text()
+    attempt: int = _whole()
+    state: str = _text()
+    made: float = _real()
+    ended: float | None = _real()
+    person: str = _text()
+    project: str | None = _text()
+    label: str | None = _text()
+    agent: str = _text()
+    session: str = _text()
+    task: str = _text()
+    model: str = _text()
+    tier: str = _text()
+    target: str = _text()
+    price_source: str = _text()
+    amount: int = _whole()
+    estimate: int = _whole()
+    charge: int = _whole()
+    estimated: int = _whole()
+    fresh_input: int = _whole()
+    cache_read: int = _whole()
+    cache_write_short: int = _whole()
+    cache_write_long: int = _whole()
+    output: int = _whole()
+    why: str = _text()
+
+
+class PledgeRow(SQLModel, table=True):
+    """An open hold's part in one account, with what a grant lent it there. Gone when the hold ends."""
+
+    __tablename__ = "pledges"
+    __table_args__ = _STRICT
+    hold: str = _text(primary_key=True, foreign_key="holds.id")
+    account: int = _whole(primary_key=True, foreign_key="accounts.id", ondelete="CASCADE")
+    lent: int = _whole()
+    lender: str | None = _text()
+
+
+class GrantRow(SQLModel, table=True):
+    """A permission to pass a cap. `taken` is the request that a grant for one request went to."""
+
+    __tablename__ = "grants"
+    __table_args__ = (Index("grants_binding", "cap", "key", "binding"), _STRICT)
+    id: str = _text(primary_key=True)
+    cap: str = _text(foreign_key="caps.id", ondelete="CASCADE")
+    key: str = _text()
+    binding: str = _text()
+    given: int = _whole()
+    amount: int = _whole()
+    made: float = _real()
+    expires: float = _real()
+    taken: str | None = _text()
+
+
+class AuditRow(SQLModel, table=True):
+    """What happened, chained by hashes."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("audit_at", "at"),
+        Index("audit_agent", "agent"),
+        Index("audit_request", "request"),
+        _STRICT,
+    )
+    seq: int | None = _whole(default=None, primary_key=True)
+    at: float = _real()
+    kind: str = _text()
+    request: str | None = _text()
+    agent: str | None = _text()
+    session: str | None = _text()
+    task: str | None = _text()
+    person: str | None = _text()
+    project: str | None = _text()
+    label: str | None = _text()
+    model_asked: str | None = _text()
+    target: str | None = _text()
+    tier: str | None = _text()
+    class_: str | None = _text()
+    sensitivity: str | None = _text()
+    outcome: str = _text()
+    reason: str = _text()
+    code: str | None = _text()
+    plan: str = _text()
+    fresh_input: int = _whole()
+    cache_read: int = _whole()
+    cache_write_short: int = _whole()
+    cache_write_long: int = _whole()
+    output: int = _whole()
+    estimated: int = _whole()
+    queue_ms: float | None = _real()
+    first_token_ms: float | None = _real()
+    latency_ms: float | None = _real()
+    finish: str | None = _text()
+    cost: int = _whole()
+    held: int = _whole()
+    saved: int = _whole()
+    price_source: str = _text()
+    detail: str = _text()
+    previous: str = _text()
+    hash: str = _text()
+
+
+class AuditHeadRow(SQLModel, table=True):
+    """The newest link of the audit's chain, so that rows cut off its end are missed."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = _STRICT
+    id: int = _whole(primary_key=True)
+    seq: int = _whole()
+    hash: str = _text()
+
+
+class AgentRow(SQLModel, table=True):
+    """An agent; of its key only the hash and the last four characters are kept."""
+
+    __tablename__ = "agents"
+    __table_args__ = _STRICT
+    name: str = _text(primary_key=True)
+    key_sha256: str = _text(unique=True)
+    key_hint: str = _text()
+    added: float = _real()
+
+
+class PauseRow(SQLModel, table=True):
+    """A paused agent, or "*" for all; no `until` means until resumed."""
+
+    __tablename__ = "pauses"
+    __table_args__ = _STRICT
+    agent: str = _text(primary_key=True)
+    until: float | None = _real()
+
+
+class TaintRow(SQLModel, table=True):
+    """A session in which something sensitive was seen, for good. `kinds` is a comma-separated list."""
+
+    __tablename__ = "taints"
+    __table_args__ = _STRICT
+    session: str = _text(primary_key=True)
+    kinds: str = _text()
+    at: float = _real()
+
+
+def table(name: str) -> Table:
+    """The table of this name, for statements."""
+    return METADATA.tables[name]

@@ -1,0 +1,1 @@
+"""The machine's services, one face each: folders, keychain, single instance."""

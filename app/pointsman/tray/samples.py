@@ -1,0 +1,229 @@
+"""Made-up snapshots for the gallery: names, prices and speeds are invented."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from pointsman.wire.admin import (
+    PROTOCOL,
+    AgentState,
+    CapState,
+    FindingCount,
+    ModelState,
+    Question,
+    Running,
+    Snapshot,
+    Today,
+)
+
+NOW = datetime(2026, 11, 12, 14, 32, tzinfo=UTC)
+AT = NOW.timestamp()
+MIDNIGHT = NOW.replace(hour=0, minute=0).timestamp()
+_DAY = (
+    (7.8, 0.0),
+    (8.6, 0.2),
+    (9.4, 0.55),
+    (10.1, 1.0),
+    (10.8, 1.7),
+    (11.4, 2.1),
+    (12.9, 2.3),
+    (13.6, 3.1),
+    (14.1, 3.7),
+)
+
+
+def dollars(amount: float) -> int:
+    """Micro-dollars."""
+    return round(amount * 1_000_000)
+
+
+def cap(spent: float, held: float = 0.0, limit: float = 10.0) -> CapState:
+    """A daily cap for everything."""
+    return CapState(
+        id="cap-day",
+        name="daily",
+        scope="everything",
+        match="",
+        window="day",
+        limit=dollars(limit),
+        raised=0,
+        spent=dollars(spent),
+        held=dollars(held),
+        left=max(dollars(limit) - dollars(spent) - dollars(held), 0),
+        starts=MIDNIGHT,
+        ends=MIDNIGHT + 86_400,
+        soft_percent=80,
+        at_soft="go",
+        at_limit="ask",
+    )
+
+
+def today(spent: float, held: float = 0.0, counts: tuple[int, int, int] = (251, 37, 124)) -> Today:
+    """A day that grows to `spent` by 14:32."""
+    factor = spent / 3.84
+    return Today(
+        starts=MIDNIGHT,
+        ends=MIDNIGHT + 86_400,
+        spent=dollars(spent),
+        held=dollars(held),
+        saved=dollars(2.95) if spent else 0,
+        requests=sum(counts),
+        local=counts[0],
+        private=counts[1],
+        cloud=counts[2],
+        last_request=AT - 130 if sum(counts) else None,
+        points=[(MIDNIGHT + hour * 3600, dollars(amount * factor)) for hour, amount in _DAY] if spent else [],
+        cap=cap(spent, held),
+    )
+
+
+def agent(name: str, spent: float, requests: int = 40) -> AgentState:
+    """An agent that was seen two minutes ago."""
+    return AgentState(
+        name=name,
+        key_hint="x4f2",
+        added=AT - 900_000,
+        last_request=AT - 130 if requests else None,
+        requests_today=requests,
+        spent_today=dollars(spent),
+        paused=False,
+        paused_until=None,
+    )
+
+
+def running(name: str, project: str, model: str, tier: str, cost: float | None) -> Running:
+    """A request that runs since a few seconds."""
+    return Running(
+        request=f"r-{name}",
+        agent=name,
+        project=project,
+        model=model,
+        tier=tier,
+        state="running",
+        started=AT - 3 - len(name),
+        cost=None if cost is None else dollars(cost),
+    )
+
+
+def calm() -> Snapshot:
+    """A day that is on pace; nothing runs."""
+    return Snapshot(
+        protocol=PROTOCOL,
+        version="0.1.0",
+        at=AT,
+        address="http://127.0.0.1:4477/v1",
+        started=MIDNIGHT,
+        paused=False,
+        paused_until=None,
+        notices=[],
+        today=today(3.84),
+        caps=[cap(3.84)],
+        running=[],
+        approvals=[],
+        agents=[agent("Claude Code", 2.11), agent("Codex", 0.92), agent("OpenClaw", 0.50), agent("Aider", 0.31)],
+        models=[
+            ModelState(
+                name="Qwen3 8B",
+                state="ready",
+                resident_bytes=5_400_000_000,
+                tokens_per_second=46.2,
+                active=0,
+                waiting=0,
+                sentence=None,
+            )
+        ],
+    )
+
+
+def question(name: str = "Claude Code", number: int = 1) -> Question:
+    """A request that may cost more than the daily cap leaves."""
+    return Question(
+        id=f"q{number}",
+        kind="money",
+        agent=name,
+        session="s-4127",
+        session_since=AT - 11_540,
+        project="atlas",
+        model="claude-opus-4-5",
+        tier="cloud",
+        provider="Anthropic",
+        about=dollars(0.42),
+        at_most=dollars(1.10),
+        over=dollars(0.70),
+        cap=cap(9.38, 0.22),
+        rule="",
+        findings=[],
+        messages=31,
+        tokens_in=12_480,
+        tokens_out=4096,
+        local_model="Qwen3 8B",
+        asked=AT - 7,
+        waits_until=AT + 38,
+        expires=AT + 893,
+        covers=1,
+        price_source="genai-prices of 3 Nov 2026",
+    )
+
+
+def consent() -> Question:
+    """A request that would take private data to the cloud."""
+    return replace(
+        question("Codex", 2),
+        kind="consent",
+        project="billing",
+        session_since=AT - 1090,
+        model="gpt-5.1",
+        provider="OpenAI",
+        about=dollars(0.04),
+        at_most=dollars(0.14),
+        over=0,
+        rule="private data stays here",
+        findings=[FindingCount("mail_address", 2), FindingCount("card_number", 1), FindingCount("secret_key", 1)],
+    )
+
+
+def soft() -> Question:
+    """A request that fits, past the mark where the cap asks."""
+    return replace(question("Codex", 3), kind="soft", over=0, at_most=dollars(0.30), about=dollars(0.11), cap=cap(8.40))
+
+
+def price() -> Question:
+    """A request for a model whose price nobody knows."""
+    return replace(
+        question("OpenClaw", 4), kind="price", model="mistral-large-2512", about=None, at_most=None, over=0, cap=None
+    )
+
+
+def busy() -> Snapshot:
+    """Three requests run and one asks."""
+    return replace(
+        calm(),
+        today=replace(today(9.38, 0.22, (380, 72, 203)), saved=dollars(4.10)),
+        running=[
+            running("Claude Code", "atlas", "claude-sonnet-4-5", "cloud", 0.06),
+            running("Codex", "billing", "qwen3-32b at lab", "private", 0.0),
+            running("Aider", "notes", "Qwen3 8B", "local", None),
+        ],
+        approvals=[question()],
+        agents=[agent("Claude Code", 6.56), agent("Codex", 1.98), agent("OpenClaw", 0.50), agent("Aider", 0.34)],
+    )
+
+
+def empty() -> Snapshot:
+    """A fresh installation."""
+    return replace(calm(), today=today(0.0, 0.0, (0, 0, 0)), agents=[], models=[])
+
+
+def long_text() -> Snapshot:
+    """Names that do not fit."""
+    names = ("Rechnungsprüfungsassistent der Buchhaltung", "Donaudampfschifffahrtsgesellschaft", "Ida", "Übersetzer")
+    model = "mistral-large-instruct-2512-extended-context-preview"
+    return replace(
+        busy(),
+        running=[running(name, "Jahresabschluss", model, "cloud", 12.06) for name in names[:2]],
+        approvals=[replace(question(names[0]), model=model)],
+        agents=[agent(name, 1204.5 / (at + 1)) for at, name in enumerate(names)],
+        notices=["models.toml, line 12: “teir” is no key here. Write “tier”. The last good rules are in force."],
+    )

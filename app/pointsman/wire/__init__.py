@@ -1,0 +1,1 @@
+"""Formats: bytes to structs and back, no sockets."""

@@ -1,0 +1,358 @@
+"""The admin contract: what tray and command line read, and what they may ask for.
+
+`GET /v1/snapshot` gives a `Snapshot`. `GET /v1/events` is a Server-Sent-Events stream: an event
+`snapshot` at once, after each change (at most four a second) and every ten seconds, and between them
+events named `event` with those of `core.events` as they happen; it ends when the gateway stops. `POST /v1/command` takes one `Command` and answers with JSON, or with
+`Problem` and a status of 400 or more. Each call carries `Authorization: Bearer <admin token>`.
+Money is integer micro-dollars, times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+PROTOCOL = 1
+
+
+class CapState(msgspec.Struct, frozen=True, kw_only=True):
+    """A cap and its window now; `limit` includes what was `raised`; `left` is never negative."""
+
+    id: str
+    name: str
+    scope: str
+    match: str
+    window: str
+    limit: int
+    raised: int
+    spent: int
+    held: int
+    left: int
+    starts: float | None
+    ends: float | None
+    soft_percent: int
+    at_soft: str
+    at_limit: str
+    overrun: int = 0
+
+
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """The local day so far. `points` are (time, dollars spent since midnight in micro-dollars), ascending."""
+
+    starts: float
+    ends: float
+    spent: int
+    held: int
+    saved: int
+    requests: int
+    local: int
+    private: int
+    cloud: int
+    last_request: float | None
+    points: list[tuple[float, int]]
+    cap: CapState | None
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that has not ended. `state` is queued, asking or running; `cost` None means free."""
+
+    request: str
+    agent: str
+    project: str | None
+    model: str
+    tier: str
+    state: str
+    started: float
+    cost: int | None
+
+
+class FindingCount(msgspec.Struct, frozen=True):
+    """So many finds of one kind: mail_address, card_number, secret_key."""
+
+    kind: str
+    count: int
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What the person is asked. `kind` is money, soft, consent, price or rule.
+
+    `about` and `at_most` are what the request may cost, None when the price is unknown; `over` is what is
+    missing under `cap`. The agent's connection waits until `waits_until`; the question itself lives until
+    `expires`. `local_model` could answer on this machine, None when none can.
+    """
+
+    id: str
+    kind: Literal["money", "soft", "consent", "price", "rule"]
+    agent: str
+    session: str
+    session_since: float
+    project: str | None
+    model: str
+    tier: str
+    provider: str | None
+    about: int | None
+    at_most: int | None
+    over: int
+    cap: CapState | None
+    rule: str
+    findings: list[FindingCount]
+    messages: int
+    tokens_in: int
+    tokens_out: int
+    local_model: str | None
+    asked: float
+    waits_until: float
+    expires: float
+    covers: int
+    price_source: str | None
+
+
+class AgentState(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent; `key_hint` is the last four characters of its key, `paused_until` 0.0 means until resumed."""
+
+    name: str
+    key_hint: str
+    added: float
+    last_request: float | None
+    requests_today: int
+    spent_today: int
+    paused: bool
+    paused_until: float | None
+
+
+class ModelState(msgspec.Struct, frozen=True, kw_only=True):
+    """A local model and its worker: unloaded, loading, ready or broken (then `sentence` says why)."""
+
+    name: str
+    state: str
+    resident_bytes: int
+    tokens_per_second: float | None
+    active: int
+    waiting: int
+    sentence: str | None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the tray shows, at one moment."""
+
+    protocol: int
+    version: str
+    at: float
+    address: str
+    started: float
+    paused: bool
+    paused_until: float | None
+    notices: list[str]
+    today: Today
+    caps: list[CapState]
+    running: list[Running]
+    approvals: list[Question]
+    agents: list[AgentState]
+    models: list[ModelState]
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    """Answer a question. `scope` of an approval: request, session (up to `amount` in all) or cap (raise it by `amount`)."""
+
+    question: str
+    verdict: Literal["approve", "deny", "local"]
+    scope: Literal["request", "session", "cap"] = "request"
+    amount: int | None = None
+
+
+class Pause(msgspec.Struct, frozen=True, tag="pause"):
+    """Stop one agent, or all (None), until a time or until resumed (None)."""
+
+    agent: str | None = None
+    until: float | None = None
+
+
+class Resume(msgspec.Struct, frozen=True, tag="resume"):
+    """Let one agent, or all (None), go on."""
+
+    agent: str | None = None
+
+
+class StopRequest(msgspec.Struct, frozen=True, tag="stop_request"):
+    """End a running request; what was dispatched is charged."""
+
+    request: str
+
+
+class AddAgent(msgspec.Struct, frozen=True, tag="add_agent"):
+    """A new agent with a new key, or with the key given. Answers {"name", "key"}, once."""
+
+    name: str
+    key: str | None = None
+
+
+class RotateAgent(msgspec.Struct, frozen=True, tag="rotate_agent"):
+    """A new key for an agent. Answers {"name", "key"}, once."""
+
+    name: str
+
+
+class RemoveAgent(msgspec.Struct, frozen=True, tag="remove_agent"):
+    """The agent's key stops working."""
+
+    name: str
+
+
+class SetCap(msgspec.Struct, frozen=True, kw_only=True, tag="set_cap"):
+    """Make a cap, or change the one with this name. `limit` in micro-dollars; `match` empty means each or all."""
+
+    name: str
+    limit: int
+    window: str = "day"
+    scope: str = "everything"
+    match: str = ""
+    soft_percent: int = 80
+    at_soft: str = "go"
+    at_limit: str = "ask"
+
+
+class RemoveCap(msgspec.Struct, frozen=True, tag="remove_cap"):
+    """Take a cap away, by name."""
+
+    name: str
+
+
+class SetKey(msgspec.Struct, frozen=True, tag="set_key"):
+    """Keep a provider's key in the keychain."""
+
+    provider: str
+    value: str
+
+
+class RemoveKey(msgspec.Struct, frozen=True, tag="remove_key"):
+    """Forget a provider's key."""
+
+    provider: str
+
+
+class TestKey(msgspec.Struct, frozen=True, tag="test_key"):
+    """Ask the provider for its models with the key kept."""
+
+    provider: str
+
+
+class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):
+    """Load a local model now."""
+
+    model: str
+
+
+class UnloadModel(msgspec.Struct, frozen=True, tag="unload_model"):
+    """End a local model's worker."""
+
+    model: str
+
+
+class Explain(msgspec.Struct, frozen=True, tag="explain"):
+    """Say what would happen to this body of a chat completion; no call is made."""
+
+    body: str
+    agent: str | None = None
+    headers: dict[str, str] = {}
+
+
+class Spend(msgspec.Struct, frozen=True, tag="spend"):
+    """Money by a scope, from `since` to `until`."""
+
+    by: str = "agent"
+    since: float | None = None
+    until: float | None = None
+
+
+class AuditList(msgspec.Struct, frozen=True, tag="audit_list"):
+    """The newest audit rows."""
+
+    limit: int = 50
+    agent: str | None = None
+
+
+class AuditShow(msgspec.Struct, frozen=True, tag="audit_show"):
+    """All of one request's row."""
+
+    request: str
+
+
+class Listing(msgspec.Struct, frozen=True, tag="list"):
+    """A list: agents, caps, approvals, keys or models."""
+
+    what: Literal["agents", "caps", "approvals", "keys", "models"]
+
+
+class Doctor(msgspec.Struct, frozen=True, tag="doctor"):
+    """What works and what does not, each with one sentence."""
+
+
+class Reload(msgspec.Struct, frozen=True, tag="reload"):
+    """Read models.toml again."""
+
+
+class StopGateway(msgspec.Struct, frozen=True, tag="stop_gateway"):
+    """End the gateway."""
+
+
+Command = (
+    Answer
+    | Pause
+    | Resume
+    | StopRequest
+    | AddAgent
+    | RotateAgent
+    | RemoveAgent
+    | SetCap
+    | RemoveCap
+    | SetKey
+    | RemoveKey
+    | TestKey
+    | LoadModel
+    | UnloadModel
+    | Explain
+    | Spend
+    | AuditList
+    | AuditShow
+    | Listing
+    | Doctor
+    | Reload
+    | StopGateway
+)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a command was not done: a code for programs, a sentence for people."""
+
+    code: str
+    sentence: str
+
+
+_encoder = msgspec.json.Encoder()
+_commands: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+_snapshots = msgspec.json.Decoder(Snapshot)
+_problems = msgspec.json.Decoder(Problem)
+
+
+def encode(value: Any) -> bytes:
+    """JSON of any struct here, or of plain values."""
+    return _encoder.encode(value)
+
+
+def decode_command(body: bytes) -> Command:
+    """Raises `msgspec.DecodeError` (or its `ValidationError`) on anything that is not a command."""
+    return _commands.decode(body)
+
+
+def decode_snapshot(body: bytes) -> Snapshot:
+    """Raises `msgspec.DecodeError` on anything that is not a snapshot."""
+    return _snapshots.decode(body)
+
+
+def decode_problem(body: bytes) -> Problem:
+    """The problem in an answer, or one that says that the answer made no sense."""
+    try:
+        return _problems.decode(body)
+    except msgspec.DecodeError:
+        return Problem("unreadable", "The gateway's answer could not be read. Is another program on its port?")

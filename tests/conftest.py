@@ -1,0 +1,47 @@
+"""What every test stands on: a home of its own, no keychain but the test's, no screen, no network but this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# The real keychain raises, here and in every process that a test starts: no test can put up a prompt.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+for _name in list(os.environ):
+    if _name.startswith("POINTSMAN_") and _name != "POINTSMAN_SOAK":
+        del os.environ[_name]
+for _name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for _spelt in (_name, _name.lower()):
+        os.environ.pop(_spelt, None)
+
+# A deadline would make a busy machine fail a test that is right.
+settings.register_profile("pointsman", deadline=None, print_blob=True)
+settings.load_profile("pointsman")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state of this test alone; programs that it starts find it by POINTSMAN_HOME."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("POINTSMAN_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name or address beyond this machine is an error at once, not a slow test or a call to somebody."""
+    look_up = socket.getaddrinfo
+
+    def local(host: Any, *rest: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name not in {None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", "::"}:
+            raise AssertionError(f"a test looks for {name} outside this machine")
+        return look_up(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", local)

@@ -1,0 +1,222 @@
+"""The person is asked in time: over the admin door and from the command line, with the vendor's SDK waiting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import openai
+import pytest
+
+from pointsman.wire import admin
+from tests.fakes.fake_upstream import FakeUpstream
+from tests.fakes.home import Home
+
+DOLLAR = 1_000_000
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+class Asking:
+    """An agent that has $0.03 left of $1.00 and wants what may cost $0.10."""
+
+    def __init__(self, gateway: Home) -> None:
+        self.gateway = gateway
+        gateway.command(admin.SetCap(name="daily", limit=DOLLAR))
+        self.client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+        self.client.chat.completions.create(model="big", messages=HELLO)
+        self.pool = ThreadPoolExecutor(4)
+
+    def send(self, model: str = "dime", text: str = "Hello") -> Future[Any]:
+        """The request, waiting in a thread."""
+        message = [{"role": "user", "content": text}]
+        call = self.client.chat.completions.with_raw_response.create
+        return self.pool.submit(call, model=model, messages=message)
+
+    def question(self) -> admin.Question:
+        """The next question, as the event stream tells it."""
+        with self.gateway.events() as events:
+            for line in events.iter_lines():
+                if line.startswith("data: {") and '"approvals":[{' in line:
+                    return admin.decode_snapshot(line.removeprefix("data: ").encode()).approvals[0]
+        raise AssertionError("the stream ended without a question")
+
+    def answer(self, verdict: str, **more: Any) -> admin.Question:
+        """Answer the next question."""
+        asked = self.question()
+        said = self.gateway.command(admin.Answer(asked.id, verdict, **more))  # type: ignore[arg-type]
+        assert said == {"ok": True}, said
+        return asked
+
+    def spent(self) -> int:
+        """What the cap counts."""
+        return self.gateway.snapshot().caps[0].spent
+
+
+@pytest.fixture
+def asking(gateway: Home) -> Iterator[Asking]:
+    """$0.97 of $1.00 is spent."""
+    one = Asking(gateway)
+    yield one
+    one.pool.shutdown(cancel_futures=True)
+
+
+def test_the_question_says_who_what_and_how_much(asking: Asking) -> None:
+    """Who, what, at most how much, what is left, and how long it waits."""
+    running = asking.send()
+    asked = asking.answer("deny")
+    assert (asked.agent, asked.model, asked.at_most, asked.over) == ("tester", "dime", 100_000, 70_000)
+    assert asked.cap is not None
+    assert (asked.cap.left, asked.cap.spent) == (30_000, 970_000)
+    assert 40 < asked.waits_until - asked.asked <= 45
+    assert asked.local_model == "starter"
+    with pytest.raises(openai.APIStatusError):
+        running.result(30)
+
+
+def test_allow_lets_that_very_request_finish(asking: Asking) -> None:
+    """Allowed once, the waiting request runs, and the cap is raised by what was missing and no more."""
+    running = asking.send()
+    asking.answer("approve")
+    assert running.result(30).parse().choices[0].message.content == "The cloud says hello."
+    state = asking.gateway.snapshot().caps[0]
+    assert (state.spent, state.raised, state.held) == (1_070_000, 70_000, 0)
+
+
+def test_an_allowance_is_spent_once(asking: Asking) -> None:
+    """The next request like it asks again."""
+    running = asking.send()
+    asking.answer("approve")
+    running.result(30)
+    again = asking.send(text="Hello again")
+    asking.answer("deny")
+    with pytest.raises(openai.APIStatusError):
+        again.result(30)
+
+
+def test_deny_is_one_clean_402(asking: Asking, upstream: FakeUpstream) -> None:
+    """Denied, the SDK raises once with the sentence, does not try again, and nothing went upstream."""
+    before = len(upstream.requests)
+    running = asking.send()
+    asking.answer("deny")
+    with pytest.raises(openai.APIStatusError) as refused:
+        running.result(30)
+    assert refused.value.status_code == 402
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    assert "It was denied." in str(refused.value)
+    assert len(upstream.requests) == before
+    assert len([row for row in asking.gateway.audit() if row["outcome"] == "refused"]) == 1
+
+
+def test_local_answers_it_here(asking: Asking) -> None:
+    """`Use local` answers that very request on this machine."""
+    running = asking.send(text="What is the capital of France?")
+    asking.answer("local")
+    answer = running.result(30)
+    assert answer.headers["x-pointsman-tier"] == "local"
+    assert "Paris" in answer.parse().choices[0].message.content
+    assert asking.spent() == 970_000
+
+
+def test_raising_the_cap_lets_all_through(asking: Asking) -> None:
+    """Raised for today, the next request does not ask."""
+    running = asking.send()
+    asking.answer("approve", scope="cap", amount=DOLLAR)
+    running.result(30)
+    assert asking.send(text="Next").result(30).status_code == 200
+    assert asking.gateway.snapshot().caps[0].raised == DOLLAR
+
+
+def test_a_session_allowance_covers_its_session_only(asking: Asking) -> None:
+    """The same conversation goes on without asking; another one asks."""
+    running = asking.send()
+    asking.answer("approve", scope="session", amount=DOLLAR)
+    running.result(30)
+    assert asking.send().result(30).status_code == 200
+    other = asking.send(text="Another conversation")
+    asking.answer("deny")
+    with pytest.raises(openai.APIStatusError):
+        other.result(30)
+
+
+def test_the_soft_mark_asks_where_the_rule_says_so(gateway: Home) -> None:
+    """Past 80 % a cap whose rule says `ask` asks although the request fits."""
+    gateway.command(admin.SetCap(name="daily", limit=DOLLAR * 12 // 10, at_soft="ask"))
+    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    asking = Asking.__new__(Asking)
+    asking.gateway, asking.client, asking.pool = gateway, client, ThreadPoolExecutor(2)
+    first = asking.send("big")
+    assert asking.answer("approve").kind == "soft"
+    assert first.result(30).status_code == 200
+
+
+def test_the_command_line_can_answer(asking: Asking) -> None:
+    """Where there is no screen, `approvals list` and `approvals approve` do the same."""
+    running = asking.send()
+    asked = asking.question()
+    code, listed = asking.gateway.run("approvals", "list", "--json")
+    assert code == 0
+    assert [row["id"] for row in json.loads(listed)] == [asked.id]
+    code, said = asking.gateway.run("approvals", "approve", asked.id)
+    assert code == 0, said
+    assert running.result(30).status_code == 200
+
+
+def test_a_second_answer_is_refused_in_words(asking: Asking) -> None:
+    """A question that was answered stays answered."""
+    running = asking.send()
+    asked = asking.answer("deny")
+    status, sentence = asking.gateway.command(admin.Answer(asked.id, "approve"))
+    assert (status, "closed already" in sentence) == (400, True)
+    with pytest.raises(openai.APIStatusError):
+        running.result(30)
+
+
+def test_private_data_asks_before_it_leaves(gateway: Home, upstream: FakeUpstream) -> None:
+    """A card number in an old message keeps the whole request here unless the person consents."""
+    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    asking = Asking.__new__(Asking)
+    asking.gateway, asking.client, asking.pool = gateway, client, ThreadPoolExecutor(2)
+    running = asking.send("cloudy", "My card is 4111 1111 1111 1111, pay with it")
+    asked = asking.question()
+    assert asked.kind == "consent"
+    assert [(found.kind, found.count) for found in asked.findings] == [("card_number", 1)]
+    assert upstream.requests == []
+    gateway.command(admin.Answer(asked.id, "approve"))
+    assert running.result(30).status_code == 200
+
+
+def test_private_data_stays_here_by_itself(gateway: Home, upstream: FakeUpstream) -> None:
+    """`auto` answers private data on this machine, even hard work, without asking."""
+    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    said = [{"role": "user", "content": "Refactor ```x``` and mail it to jane.doe@example.com"}]
+    answer = client.chat.completions.with_raw_response.create(model="auto", messages=said, max_tokens=20)
+    assert answer.headers["x-pointsman-tier"] == "local"
+    assert upstream.requests == []
+
+
+def test_pause_all_stops_every_agent(gateway: Home) -> None:
+    """Paused from the command line, an agent gets one 402 until it is resumed."""
+    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    assert gateway.run("pause")[0] == 0
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.chat.completions.create(model="local", messages=HELLO)
+    assert refused.value.status_code == 402
+    assert gateway.run("resume")[0] == 0
+    assert client.chat.completions.create(model="local", messages=HELLO).choices
+
+
+def test_a_consent_is_for_that_request_alone(gateway: Home, upstream: FakeUpstream) -> None:
+    """What was allowed for one text does not let another with the same last words through."""
+    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    asking = Asking.__new__(Asking)
+    asking.gateway, asking.client, asking.pool = gateway, client, ThreadPoolExecutor(2)
+    first = asking.send("cloudy", "Write to jane.doe@example.com")
+    asking.answer("approve")
+    assert first.result(30).status_code == 200
+    second = asking.send("cloudy", "Write to jane.doe@example.com about 4111 1111 1111 1111")
+    asking.answer("deny")
+    with pytest.raises(openai.APIStatusError):
+        second.result(30)
+    assert len(upstream.requests) == 1

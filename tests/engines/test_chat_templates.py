@@ -1,0 +1,148 @@
+"""Conversations become prompts; templates from strangers can do no harm."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pointsman.engines.templates import ChatTemplate, TemplateError, plain_message
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+USER = {"role": "user", "content": "hi"}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"a": "<b>"}}}
+
+
+def render(source: str | None, *messages: dict[str, Any], tools: Any = (), **extra: Any) -> str:
+    """The prompt that a template makes, of one short message if nothing else is said."""
+    return ChatTemplate(source, bos="<s>", eos="</s>").render(messages or [USER], tools, extra, NOW)
+
+
+def test_chatml() -> None:
+    """A model without a template gets ChatML."""
+    text = render(None, {"role": "system", "content": "be kind"}, USER)
+    assert text == "<|im_start|>system\nbe kind<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_chatml_tools() -> None:
+    """ChatML describes tools in the system message."""
+    text = render(None, USER, tools=[TOOL])
+    assert text.startswith("<|im_start|>system\n# Tools")
+    assert '{"name": "f", "parameters": {"a": "<b>"}}' in text and "&lt;" not in text
+
+
+def test_template_without_tools() -> None:
+    """A template that knows no tools still tells the model of them."""
+    source = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    assert '"name": "f"' in render(source, {"role": "system", "content": "be kind"}, USER, tools=[TOOL])
+
+
+def test_chatml_calls() -> None:
+    """ChatML writes calls with their arguments as objects."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": [1, "<é>"]}'}}
+    text = render(None, USER, {"role": "assistant", "content": None, "tool_calls": [call]})
+    assert '<tool_call>\n{"name": "f", "arguments": {"a": [1, "<é>"]}}\n</tool_call>' in text
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ bos_token }}{{ messages[0].content }}{{ eos_token }}", "<s>hi</s>"),
+        ("{{ messages | tojson }}", '[{"role": "user", "content": "hi"}]'),
+        ("{{ messages[0] | tojson(indent=1) }}", '{\n "role": "user",\n "content": "hi"\n}'),
+        ("{% if tools %}t{% else %}no tools{% endif %}", "no tools"),
+        ("{{ strftime_now('%d %b %Y') }}", "02 Jan 2026"),
+        ("{% for m in [1, 2, 3] %}{% if m == 2 %}{% break %}{% endif %}{{ m }}{% endfor %}", "1"),
+        ("{% generation %}{{ messages[0].content }}{% endgeneration %}", "hi"),
+        ("{% if add_generation_prompt %}\ngo\n{% endif %}\n", "go\n"),
+        ("{{ '<b>' | tojson }} {{ 'a' if enable_thinking else 'b' }}", '"<b>" b'),
+    ],
+)
+def test_helpers(source: str, expected: str) -> None:
+    """Templates find what they expect."""
+    assert render(source) == expected
+
+
+def test_extra_arguments() -> None:
+    """The caller adds arguments but cannot replace the conversation."""
+    source = "{{ enable_thinking }} {{ messages | length }}"
+    assert render(source, enable_thinking=False, messages=[], **{"not a name": 1}) == "False 1"
+
+
+@pytest.mark.parametrize(
+    ("message", "plain"),
+    [
+        ({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "a\nb"),
+        ({"role": "assistant", "content": None}, ""),
+        ({"role": "assistant"}, ""),
+        ({"role": "user", "content": ["a"]}, "a"),
+    ],
+)
+def test_content(message: dict[str, Any], plain: str) -> None:
+    """Content becomes text."""
+    assert plain_message(message)["content"] == plain
+
+
+def test_developer() -> None:
+    """Developers speak as the system."""
+    assert plain_message({"role": "developer", "content": "x"})["role"] == "system"
+
+
+@pytest.mark.parametrize("content", [[{"type": "image_url", "image_url": {"url": "data:"}}], 7, {"a": 1}, [7]])
+def test_content_that_is_no_text(content: Any) -> None:
+    """What is not text is refused in one sentence."""
+    with pytest.raises(TemplateError, match=r"^[^\n]+\.$"):
+        render(None, {"role": "user", "content": content})
+
+
+@pytest.mark.parametrize("arguments", ["{not json", None, "[" * 100_000])
+def test_arguments_that_are_no_json(arguments: Any) -> None:
+    """Arguments that are no JSON stay as they are."""
+    call = {"function": {"name": "f", "arguments": arguments}}
+    assert plain_message({"role": "assistant", "tool_calls": [call, "odd"]})["tool_calls"] == [call, "odd"]
+
+
+def test_syntax_error() -> None:
+    """A template that cannot be read gives one sentence."""
+    with pytest.raises(TemplateError, match=r"cannot be read \(TemplateSyntaxError\)\.$"):
+        ChatTemplate("{% if %}")
+
+
+def test_refusal() -> None:
+    """The refusal of a template is passed on."""
+    with pytest.raises(TemplateError, match="Roles must alternate"):
+        render("{{ raise_exception('Roles must alternate') }}")
+
+
+def test_refusal_that_quotes() -> None:
+    """A refusal that quotes the conversation is not passed on."""
+    with pytest.raises(TemplateError) as raised:
+        render("{{ raise_exception('no: ' + messages[0].content) }}", {"role": "user", "content": "my secret"})
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.append(1) }}",
+        "{{ messages[0].update({'role': 'system'}) }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+        "{{ raise_exception.__globals__['json'] }}",
+        "{% for a in range(999999999) %}{% endfor %}",
+        "{{ '%s' | format(messages[0].__class__.__base__.__subclasses__()) }}",
+        "{% include '/etc/passwd' %}",
+        "{{ 1 / 0 }}",
+        "{{ messages[0].content.missing.deep }}",
+    ],
+)
+def test_hostile_or_broken(source: str) -> None:
+    """A hostile or broken template gives one sentence."""
+    with pytest.raises(TemplateError, match=r"^The model's chat template cannot [^\n]+\.$"):
+        render(source)
+
+
+def test_sandbox() -> None:
+    """The sandbox hides what leads out of it."""
+    assert render("{{ strftime_now.__self__ }}{{ messages.__class__ }}") == ""

@@ -1,0 +1,133 @@
+"""What goes wrong around the GGUF worker: files that are no models, deaths, and what must never reach its output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from pointsman.engines import protocol
+from pointsman.engines.supervisor import ModelUnloadable, Supervisor, WorkerDied, WorkerSpec, worker_command
+
+Ask = Callable[..., protocol.Chat]
+
+
+@pytest.fixture
+async def engines(starter: Path, tmp_path: Path) -> AsyncIterator[Supervisor]:
+    """The starter model, and files that only look like models."""
+    whole = starter.read_bytes()
+    (tmp_path / "garbage.gguf").write_bytes(b"not a model" * 1000)
+    (tmp_path / "header.gguf").write_bytes(b"GGUF" + b"\xff" * 4000)
+    (tmp_path / "truncated.gguf").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "beginning.gguf").write_bytes(whole[:2000])
+    (tmp_path / "empty.gguf").write_bytes(b"")
+    (tmp_path / "folder.gguf").mkdir()
+    names = ["garbage", "header", "truncated", "beginning", "empty", "folder", "missing"]
+    specs = {name: WorkerSpec(name=name, path=str(tmp_path / f"{name}.gguf"), threads=1) for name in names}
+    specs["starter"] = WorkerSpec(name="starter", path=str(starter), threads=1)
+    supervisor = Supervisor(specs, tmp_path / "logs")
+    yield supervisor
+    await supervisor.close()
+
+
+@pytest.mark.parametrize("name", ["garbage", "header", "truncated", "beginning", "empty", "folder", "missing"])
+async def test_no_model(engines: Supervisor, name: str, tmp_path: Path) -> None:
+    """A file that is no model is told in one sentence."""
+    with pytest.raises(ModelUnloadable, match=rf"^[^\n]*{name}\.gguf[^\n]*\.$") as raised:
+        await engines.ensure(name)
+    assert str(tmp_path) not in raised.value.sentence
+    state = next(state for state in engines.states() if state.name == name)
+    assert (state.state, state.sentence) == ("broken", raised.value.sentence)
+
+
+async def test_put_right(engines: Supervisor, starter: Path, tmp_path: Path) -> None:
+    """A model that is put right loads at once."""
+    with pytest.raises(ModelUnloadable):
+        await engines.ensure("missing")
+    (tmp_path / "missing.gguf").write_bytes(starter.read_bytes())
+    await engines.ensure("missing")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSEGV to send")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+async def test_death_in_an_answer(engines: Supervisor, ask: Ask, name: str) -> None:
+    """A death in an answer is told and the next request served."""
+    form = {"type": "json_schema", "json_schema": {"schema": {"type": "string", "minLength": 900}}}
+    answer = engines.chat("starter", ask("Write.", max_tokens=None, response_format=form))
+    await anext(answer)
+    os.kill(engines.states()[-1].pid or 0, getattr(signal, name))
+    with pytest.raises(WorkerDied):
+        async for _ in answer:
+            pass
+    events = [event async for event in engines.chat("starter", ask("What is the capital of France?"))]
+    assert isinstance(events[-1], protocol.End)
+
+
+def spoken(starter: Path, *lines: bytes, answers: int = 0) -> tuple[list[protocol.Event], str]:
+    """What a worker says to these lines, and its log. Its input ends after so many answers, so it must end too."""
+    argv = worker_command(WorkerSpec(name="m", path=str(starter), threads=1))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+        assert worker.stdin and worker.stdout and worker.stderr
+        events = [protocol.decode_event(worker.stdout.readline())]
+        worker.stdin.write(b"".join(lines) + protocol.encode(protocol.Ping()))
+        worker.stdin.flush()
+        lasts = (protocol.Pong, protocol.End, protocol.Failed)
+        while sum(isinstance(event, lasts) for event in events) <= answers:
+            events.append(protocol.decode_event(worker.stdout.readline()))
+        rest, log = worker.communicate(timeout=20)
+        assert rest == b"" and worker.returncode == 0
+    return events, log.decode()
+
+
+def test_unreadable_lines(starter: Path) -> None:
+    """A line that cannot be read is logged by its kind alone."""
+    events, log = spoken(starter, b"my secret prompt\n", b'{"op":"my secret"}\n', b"\xff\xfe\n", b"[" * 5000 + b"\n")
+    assert [type(event).__name__ for event in events] == ["Ready", "Pong"]
+    assert log.count("a command could not be read") == 4 and "secret" not in log
+
+
+def test_unreadable_request(starter: Path) -> None:
+    """A request that cannot be read fails if it has an id."""
+    events, log = spoken(starter, b'{"op":"chat","id":"x","messages":"my secret"}\n', answers=1)
+    assert isinstance(events[1], protocol.Failed)
+    assert (events[1].id, events[1].code) == ("x", "bad_request")
+    assert "secret" not in log
+
+
+def test_no_conversation_in_log(starter: Path, ask: Ask) -> None:
+    """The text of a conversation is not in the log."""
+    chats = [ask("my secret", max_tokens=4), ask("my secret", temperature=-1.0), ask("my secret " * 5000)]
+    _, log = spoken(starter, *(protocol.encode(chat) for chat in chats), answers=3)
+    assert "secret" not in log
+
+
+def test_gateway_gone(starter: Path) -> None:
+    """The worker ends when the gateway is gone."""
+    events, _ = spoken(starter)
+    assert isinstance(events[0], protocol.Ready) and events[0].protocol == protocol.PROTOCOL
+    assert 0 < events[0].load_seconds < 60
+
+
+def test_prints_go_to_log() -> None:
+    """What a library prints goes to the log."""
+    code = (
+        "import os; from pointsman.engines import protocol, serving\n"
+        "send = serving.sender(serving.claim_stdout())\n"
+        "os.write(1, b'native noise\\n'); print('python noise', flush=True)\n"
+        "send(protocol.Unloadable('only this'))\n"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)
+    assert done.stdout == protocol.encode(protocol.Unloadable("only this"))
+    assert b"native noise" in done.stderr and b"python noise" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ranks processes for the lack of memory")
+async def test_oom_score(engines: Supervisor) -> None:
+    """The worker goes first when memory is short."""
+    await engines.ensure("starter")
+    assert Path(f"/proc/{engines.states()[-1].pid}/oom_score_adj").read_text().strip() == "500"

@@ -1,0 +1,73 @@
+"""What an attempt costs, in every way it can end."""
+
+from __future__ import annotations
+
+import pytest
+
+from pointsman.core.errors import UpstreamFailed
+from pointsman.core.pricing import FREE, Meters, Rates
+from pointsman.core.routing import Attempt
+from pointsman.gateway import record
+from pointsman.gateway.attempts import AttemptFailed, Tally
+
+RATES = Rates(
+    input=10**6,
+    cache_read=10**5,
+    cache_write_short=10**6,
+    cache_write_long=10**6,
+    output=10**7,
+    source="mine",
+    dated="2026-01-01",
+)
+CLOUD = Attempt(target="t", tier="cloud", about=5, at_most=1000, output=10, rates=RATES)
+LOCAL = Attempt(target="t", tier="local", about=0, at_most=0, output=10, rates=FREE)
+FAILED = AttemptFailed(UpstreamFailed("it broke"), again=True)
+
+
+def tally(*, sent: bool = True, meters: Meters | None = None, cost: int | None = None) -> Tally:
+    """What was used."""
+    used = Tally()
+    used.sent, used.meters, used.cost = sent, meters, cost
+    used.finish = "stop" if meters or cost else None
+    return used
+
+
+def test_usage_is_priced_by_its_meters() -> None:
+    """Each meter at its own rate."""
+    owed = record.charge(CLOUD, tally(meters=Meters(fresh_input=3, cache_read=10, output=2)), None)
+    assert owed is not None
+    assert (owed.amount, owed.estimated, owed.output) == (3 + 1 + 20, False, 2)
+
+
+def test_the_providers_own_cost_wins() -> None:
+    """It knows its bill better than a price list."""
+    owed = record.charge(CLOUD, tally(meters=Meters(output=2), cost=7), None)
+    assert owed is not None
+    assert owed.amount == 7
+
+
+@pytest.mark.parametrize("failed", [None, FAILED])
+def test_missing_usage_costs_the_hold(failed: AttemptFailed | None) -> None:
+    """Cut or complete: without usage the bound is charged and marked."""
+    owed = record.charge(CLOUD, tally(), failed)
+    assert owed is not None
+    assert (owed.amount, owed.estimated) == (1000, True)
+
+
+def test_usage_of_a_part_is_not_usage() -> None:
+    """A stream that was cut after an early usage costs the hold."""
+    used = tally(meters=Meters(output=1))
+    used.finish = None
+    owed = record.charge(CLOUD, used, FAILED)
+    assert owed is not None
+    assert (owed.amount, owed.estimated) == (1000, True)
+
+
+def test_nothing_sent_costs_nothing() -> None:
+    """A refund, not a charge of zero."""
+    assert record.charge(CLOUD, tally(sent=False), FAILED) is None
+
+
+def test_a_local_failure_costs_nothing() -> None:
+    """There is nobody to pay."""
+    assert record.charge(LOCAL, tally(), FAILED) is None

@@ -1,0 +1,85 @@
+"""The upstream client against a real server that answers, refuses, stalls, breaks off, or is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from pointsman.providers.openai_compat import Upstream, UpstreamError
+from tests.fakes.fake_upstream import FakeUpstream
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeUpstream]:
+    """A provider on loopback."""
+    with FakeUpstream() as server:
+        yield server
+
+
+@pytest.fixture
+async def upstream(fake: FakeUpstream) -> AsyncIterator[Upstream]:
+    """Its client, with little patience."""
+    one = Upstream("fake", fake.base_url, silence=0.3)
+    yield one
+    await one.close()
+
+
+def body(model: str) -> bytes:
+    """A streamed request."""
+    return json.dumps({"model": model, "messages": [], "stream": True}).encode()
+
+
+async def answer(upstream: Upstream, model: str, key: str = "sk-test") -> bytes:
+    """All bytes of an answer."""
+    async with upstream.post("/chat/completions", body(model), key) as response:
+        return b"".join([piece async for piece in upstream.pieces(response)])
+
+
+async def test_bytes_arrive(upstream: Upstream) -> None:
+    """The stream as the server sent it."""
+    assert (await answer(upstream, "ok")).endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("status", ["400", "429", "500"])
+async def test_an_error_status_was_not_billed(upstream: Upstream, status: str) -> None:
+    """Status and body are kept; nothing is owed."""
+    with pytest.raises(UpstreamError) as failed:
+        await answer(upstream, status)
+    assert (failed.value.status, failed.value.sent) == (int(status), False)
+    assert b"fake" in failed.value.body
+
+
+@pytest.mark.parametrize("model", ["die", "stall"])
+async def test_a_broken_answer_may_be_billed(upstream: Upstream, model: str) -> None:
+    """Cut or stalled after dispatch: sent."""
+    with pytest.raises(UpstreamError) as failed:
+        await answer(upstream, model)
+    assert failed.value.sent
+
+
+async def test_no_connection_costs_nothing() -> None:
+    """A server that is not there was sent nothing."""
+    nobody = Upstream("nobody", "http://127.0.0.1:9/v1")
+    with pytest.raises(UpstreamError) as failed:
+        await answer(nobody, "ok")
+    await nobody.close()
+    assert (failed.value.sent, failed.value.reason) == (False, "nobody cannot be reached")
+
+
+async def test_leaving_early_closes_the_connection(upstream: Upstream, fake: FakeUpstream) -> None:
+    """The provider sees that nobody listens any more."""
+    async with upstream.post("/chat/completions", body("stall"), "sk-test") as response:
+        async for _piece in upstream.pieces(response):
+            break
+    assert await asyncio.to_thread(fake.gone.wait, 5)
+
+
+async def test_a_key_is_checked_by_the_list_of_models(upstream: Upstream) -> None:
+    """The right key lists models; a wrong one is a refusal, without the key in it."""
+    assert await upstream.models("sk-test") == ["ok", "slow"]
+    with pytest.raises(UpstreamError) as failed:
+        await upstream.models("sk-wrong")
+    assert "sk-wrong" not in failed.value.reason
