@@ -25,14 +25,14 @@ soak: set-up-dev
 	POINTSMAN_SOAK=1 $(PY) -m pytest --timeout 7200 -o faulthandler_timeout=0 $(TESTS)
 
 clients: set-up-dev
-	@echo "The vendors' own programs are driven from a later step on; this runs the openai SDK against the door."
-	$(PY) -m pytest tests/e2e -k sdk $(TESTS)
+	$(PY) tests/clients/install.py
+	$(PY) -m pytest tests/clients $(TESTS)
 
 gallery: set-up-dev
 	$(PY) -m pointsman.tray.gallery gallery
 
 clean:
-	rm -rf .venv build dist gallery .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .clients build dist gallery .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find app tests packaging resources -name __pycache__ -type d -prune -exec rm -rf {} +
 
 set-up:

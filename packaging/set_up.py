@@ -30,9 +30,11 @@ COMPILERS = ["gcc", "g++"]
 TEST_PACKAGES = [
     *["xvfb", "openbox", "trayer", "xdotool", "imagemagick"],  # a screen with a window manager and a tray host
     *["dbus", "gnome-keyring", "libsecret-tools"],  # a real Secret Service
+    "dunst",  # a real notification daemon
     *["libegl1", "libgl1", "libfontconfig1", "fonts-dejavu-core", "libxkbcommon-x11-0"],  # what Qt loads
     *["libxcb-cursor0", "libxcb-icccm4", "libxcb-keysyms1", "libxcb-image0", "libxcb-render-util0"],
     *["libxcb-shape0", "libxcb-xkb1"],
+    "postgresql",  # a real server for the ledger that several machines share
 ]
 
 

@@ -224,29 +224,6 @@ def test_status_says_that_all_is_paused(run: Run, door: FakeAdmin) -> None:
     assert run("status").out.splitlines()[1] == "Paused. Go on with 'pointsman resume'."
 
 
-def test_spend_has_a_total(run: Run, door: FakeAdmin) -> None:
-    """The rows and then their sum."""
-    door.answers[admin.Spend] = {
-        "by": "agent",
-        "rows": [{"name": "x", "requests": 2, "amount": 1_500_000, "tokens": 1200}],
-        "total": 1_500_000,
-    }
-    assert run("spend").out.splitlines() == [
-        "Agent  Requests  Tokens  Spent",
-        "x             2   1,200  $1.50",
-        "Total         2          $1.50",
-    ]
-
-
-def test_until_a_date_takes_in_the_whole_day(run: Run, door: FakeAdmin) -> None:
-    """From a date until the same date is one local day."""
-    door.answers[admin.Spend] = {"by": "day", "rows": [], "total": 0}
-    run("spend", "--by", "day", "--since", "2026-11-20", "--until", "2026-11-20")
-    sent = door.commands[0]
-    assert isinstance(sent, admin.Spend) and sent.since is not None and sent.until is not None
-    assert sent.until - sent.since == 86400
-
-
 def test_audit_list_cannot_steer_the_terminal(run: Run, door: FakeAdmin) -> None:
     """What an agent chose is printed without its control characters."""
     row = {"at": 0.0, "request": "r1", "agent": "x", "model_asked": "\x1b[2Jbad", "cost": 42_000, "outcome": "done"}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,29 +16,32 @@ from pointsman.core.budget import (
     admit,
     check,
     has_one_account,
+    headroom,
     hold,
     owner,
+    room,
     settle,
     unused,
-    window,
 )
 
 CAP = Cap(id="c1", name="daily", scope="everything", window="day", limit=1_000_000)
 WHO = Subject(
-    person="ann", project="/src/x", label=None, agent="claude", session="s1", task="t1", model="sonnet", tier="cloud"
+    person="ann",
+    project="/src/x",
+    label=None,
+    agent="claude",
+    session="s1",
+    task="t1",
+    model="sonnet",
+    tier="cloud",
+    request="r1",
 )
-BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def account(**change: int) -> Account:
     """An account of the daily cap."""
     sums = {"spent": 0, "held": 0, "raised": 0, "overrun": 0} | change
     return Account(cap=CAP, key="", window=Window("2026-11-20", 0.0, 1.0), **sums)
-
-
-def at(zone: ZoneInfo, *clock: int) -> float:
-    """A moment on that zone's clock."""
-    return datetime(*clock, tzinfo=zone).timestamp()  # type: ignore[arg-type, misc]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,9 @@ def at(zone: ZoneInfo, *clock: int) -> float:
         ({"at_soft": "refuse"}, 'has at_soft "refuse"'),
         ({"at_limit": "go"}, 'has at_limit "go"'),
         ({"match": "x"}, "is on everything"),
+        ({"scope": "request"}, 'use the window "once"'),
+        ({"scope": "request", "window": "once", "match": "r1"}, "leave match out"),
+        ({"at_limit": "wait"}, "use one of ask, local, cheaper, shorten, defer, refuse"),
         ({"limit": -1}, "a limit of -1"),
         ({"limit": 2**63}, "micro-dollars"),
         ({"soft_percent": 0}, "0 percent"),
@@ -70,77 +73,15 @@ def test_check_passes_a_good_cap() -> None:
     assert check(CAP) is None
 
 
-@pytest.mark.parametrize(
-    ("kind", "key", "starts", "ends"),
-    [
-        ("hour", "2026-11-20T14+0100", (2026, 11, 20, 14), (2026, 11, 20, 15)),
-        ("day", "2026-11-20", (2026, 11, 20), (2026, 11, 21)),
-        ("week", "2026-W47", (2026, 11, 16), (2026, 11, 23)),
-        ("month", "2026-11", (2026, 11, 1), (2026, 12, 1)),
-    ],
-)
-def test_windows_follow_the_local_calendar(kind: str, key: str, starts: tuple[int, ...], ends: tuple[int, ...]) -> None:
-    """A Friday afternoon in Berlin falls into its own hour, day, week from Monday, and month."""
-    found = window(kind, at(BERLIN, 2026, 11, 20, 14, 30), BERLIN)
-    wanted = [datetime(*clock, tzinfo=BERLIN).timestamp() for clock in (starts, ends)]  # type: ignore[arg-type, misc]
-    assert found == Window(key, *wanted)
+@pytest.mark.parametrize("action", ["ask", "local", "cheaper", "shorten", "defer"])
+def test_what_can_happen_at_the_limit_can_happen_at_the_soft_mark(action: str) -> None:
+    """Only letting go is for the mark alone, and refusing for the limit alone."""
+    assert check(replace(CAP, at_soft=action, at_limit=action)) is None
 
 
-@pytest.mark.parametrize(("day", "hours"), [(29, 23), (28, 24)])
-def test_a_day_is_short_when_clocks_go_forward(day: int, hours: int) -> None:
-    """The last Sunday in March has 23 hours in Berlin; the day before has 24."""
-    found = window("day", at(BERLIN, 2026, 3, day, 12), BERLIN)
-    assert found.starts is not None and found.ends is not None
-    assert found.ends - found.starts == hours * 3600
-
-
-def test_the_hour_that_comes_twice_is_two_windows() -> None:
-    """When clocks go back, both hours that are called two have an account of their own."""
-    first = at(BERLIN, 2026, 10, 25, 2, 30)
-    keys = [window("hour", moment, BERLIN).key for moment in (first, first + 3600)]
-    assert keys == ["2026-10-25T02+0200", "2026-10-25T02+0100"]
-
-
-def test_a_day_without_midnight_begins_when_the_clocks_change() -> None:
-    """Beirut goes from 23:59:59 to 01:00: the day begins at that moment."""
-    beirut = ZoneInfo("Asia/Beirut")
-    found = window("day", at(beirut, 2026, 3, 29, 12), beirut)
-    assert found.starts == datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp()
-
-
-def test_a_year_that_ends_in_the_next_years_week() -> None:
-    """The last days of 2024 belong to the first week of 2025, and December ends with the year."""
-    moment = at(BERLIN, 2024, 12, 31, 12)
-    assert window("week", moment, BERLIN).key == "2025-W01"
-    assert window("month", moment, BERLIN).ends == at(BERLIN, 2025, 1, 1)
-
-
-@pytest.mark.parametrize("kind", ["once", "session"])
-def test_lives_have_no_calendar(kind: str) -> None:
-    """A window without a calendar never ends."""
-    assert window(kind, 0.0, BERLIN) == Window(kind, None, None)
-
-
-def test_an_unknown_window_is_a_mistake_of_ours() -> None:
-    """`check` keeps such caps out of the store, so this never reaches a person."""
-    with pytest.raises(ValueError, match="fortnight"):
-        window("fortnight", 0.0, BERLIN)
-
-
-@given(
-    now=st.floats(0, 4e9),
-    zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "America/Sao_Paulo"]),
-    kind=st.sampled_from(["hour", "day", "week", "month"]),
-)
-def test_a_window_holds_its_moment_and_its_neighbour_begins_where_it_ends(now: float, zone: str, kind: str) -> None:
-    """Windows cover time without gap or overlap, in every zone."""
-    place = ZoneInfo(zone)
-    found = window(kind, now, place)
-    assert found.starts is not None and found.ends is not None
-    assert found.starts <= now < found.ends
-    following = window(kind, found.ends, place)
-    assert following.starts == found.ends
-    assert following.key != found.key
+def test_check_passes_a_cap_on_each_request() -> None:
+    """Ten cents for each request, whoever sends it."""
+    assert check(replace(CAP, scope="request", window="once")) is None
 
 
 @pytest.mark.parametrize(
@@ -154,6 +95,7 @@ def test_a_window_holds_its_moment_and_its_neighbour_begins_where_it_ends(now: f
         ("tier", "cloud", "once", "cloud"),
         ("everything", "", "session", "s1"),
         ("session", "", "session", "s1"),
+        ("request", "", "once", "r1"),
         ("agent", "", "session", "claude\x1fs1"),
     ],
 )
@@ -162,7 +104,7 @@ def test_which_account_a_subject_uses(scope: str, match: str, span: str, key: st
     assert account_key(replace(CAP, scope=scope, match=match, window=span), WHO) == key
 
 
-@pytest.mark.parametrize("scope", ["everything", "agent", "session", "model"])
+@pytest.mark.parametrize("scope", ["everything", "agent", "session", "model", "request"])
 @pytest.mark.parametrize("span", ["day", "session"])
 def test_the_owner_of_an_account_is_read_back_from_its_key(scope: str, span: str) -> None:
     """`owner` is the inverse of `account_key`."""
@@ -210,6 +152,40 @@ def test_left_is_never_negative() -> None:
     """After an overrun nothing is left, not less."""
     assert account(spent=1_200_000).left == 0
     assert account(spent=100_000, held=200_000, raised=50_000).left == 750_000
+
+
+def test_headroom_is_that_of_the_tightest_cap() -> None:
+    """What the fullest account has left; without any cap there is no bound."""
+    wide, tight = account(spent=100_000), account(spent=700_000, held=250_000)
+    assert headroom([wide, tight]) == 50_000
+    assert headroom([]) is None
+
+
+def test_headroom_below_the_soft_marks() -> None:
+    """A mark that wants a word bounds it too, when that is asked for."""
+    asking = replace(account(spent=700_000), cap=replace(CAP, at_soft="shorten"))
+    assert [headroom([asking, account()], soft=soft) for soft in (False, True)] == [300_000, 100_000]
+    assert headroom([account(spent=900_000)], soft=True) == 100_000
+
+
+def test_a_grant_adds_to_the_room_also_after_an_overrun() -> None:
+    """What a grant lends covers first what is missing already."""
+    assert [room(account(spent=1_200_000), lent) for lent in (0, 100_000, 300_000)] == [0, 0, 100_000]
+
+
+SUMS = st.tuples(st.integers(0, 1_200_000), st.integers(0, 300_000), st.sampled_from(["go", "ask", "shorten"]))
+
+
+@given(sums=st.lists(SUMS, min_size=1, max_size=4), soft=st.booleans())
+def test_headroom_fits_to_the_micro_dollar(sums: list[tuple[int, int, str]], soft: bool) -> None:
+    """It is admitted everywhere, and one micro-dollar more is not."""
+    accounts = [
+        replace(account(spent=spent, held=held), cap=replace(CAP, at_soft=at_soft)) for spent, held, at_soft in sums
+    ]
+    amount = headroom(accounts, soft=soft)
+    assert amount is not None
+    assert [short for short in admit(accounts, amount) if soft or not short.soft] == []
+    assert [short for short in admit(accounts, amount + 1) if soft or not short.soft]
 
 
 def test_settling_below_the_hold_frees_the_rest() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.pricing import FREE, Meters, Rates, bound, cost
+from pointsman.core.pricing import FREE, Meters, Rates, bound, charged, cost, dearest, kept, told
 
 LONG = Rates(
     input=4_000_000,
@@ -134,3 +135,47 @@ def test_the_bound_covers_every_choice(used: Meters, rates: Rates, n: int) -> No
     """All outputs of `n` choices together stay below the bound."""
     together = msgspec.structs.replace(used, output=used.output * n)
     assert cost(together, rates) <= bound(used.input, used.output, rates, n)
+
+
+USED = Meters(fresh_input=1000, output=100)
+
+
+@pytest.mark.parametrize(
+    ("meters", "billed", "owed"),
+    [(USED, None, 3000), (USED, 7, 7), (USED, 0, 3000), (None, 7, 7), (None, 0, None), (None, None, None)],
+)
+def test_what_the_provider_bills_wins_unless_it_is_nothing(
+    meters: Meters | None, billed: int | None, owed: int | None
+) -> None:
+    """A bill of nothing for tokens that have a price is not believed; without tokens it says nothing at all."""
+    assert charged(meters, billed, RATES) == owed
+
+
+def test_a_bill_of_nothing_is_right_where_tokens_are_free() -> None:
+    """A free model costs nothing, whoever says so."""
+    assert charged(USED, 0, FREE) == 0
+
+
+@given(any_rates)
+def test_rates_come_back_as_they_were_told(rates: Rates) -> None:
+    """With source, date and long-context rates: a charge can be reckoned again from its row."""
+    assert kept(told(rates)) == rates
+
+
+def test_what_is_told_names_source_and_date_and_leaves_out_nothing_else() -> None:
+    """The JSON that a charge keeps."""
+    assert told(FREE) == (
+        '{"input":0,"cache_read":0,"cache_write_short":0,"cache_write_long":0,"output":0,'
+        '"source":"this machine","dated":""}'
+    )
+
+
+@given(meters, any_rates, any_rates)
+def test_the_dearest_of_two_costs_no_less_than_either(used: Meters, one: Rates, other: Rates) -> None:
+    """Whatever is used, before or after a price changes."""
+    assert cost(used, dearest(one, other)) >= max(cost(used, one), cost(used, other))
+
+
+def test_an_hour_of_a_server_is_in_no_request() -> None:
+    """It is paid whether anybody asks or not."""
+    assert cost(USED, msgspec.structs.replace(FREE, per_hour=1_200_000)) == 0

@@ -73,7 +73,7 @@ def test_killed_in_the_middle(gateway: Home, upstream: FakeUpstream) -> None:
 def test_error_before_content_costs_nothing(gateway: Home) -> None:
     """An upstream that answers 500 has sold nothing."""
     gateway.command(admin.SetCap(name="daily", limit=DOLLAR, at_limit="refuse"))
-    assert post(gateway, gateway.agent(), "broken").status_code == 502
+    assert post(gateway, gateway.agent(), "broken").status_code == 500
     assert (cap(gateway).spent, cap(gateway).held) == (0, 0)
 
 

@@ -29,6 +29,12 @@ region = "here"
 
 [routing]
 default_tier = "local"
+
+[runaway]
+calls_per_minute = 0
+spend_per_minute = 0
+repeats = 0
+restarts = 0
 """
 TARGET = """
 [targets.{name}]

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pointsman.core.approval import Case
-from pointsman.core.errors import BadRequest
+from pointsman.core.errors import BadRequest, PaymentRequired
 from pointsman.core.events import ApprovalAsked, ApprovalEnded
 from pointsman.gateway.approvals import Approvals
 from pointsman.gateway.bus import Bus
@@ -120,6 +120,13 @@ async def test_a_repeat_after_a_denial_is_denied_quietly() -> None:
         ({"kind": "consent"}, Answer("", "approve", "session", 100)),
         ({}, Answer("", "approve", "session", 4)),
         ({}, Answer("", "approve", "cap")),
+        ({}, Answer("", "approve", "agent", 4)),
+        ({}, Answer("", "approve", "agent", 5, 0)),
+        ({}, Answer("", "approve", "agent", 5, 86_401)),
+        ({}, Answer("", "approve", "session", 10**15 + 1)),
+        ({}, Answer("", "approve", "always")),
+        ({"kind": "price"}, Answer("", "approve", price=(10**12 + 1, 1))),
+        ({"kind": "runaway"}, Answer("", "approve", "session", 100)),
     ],
 )
 async def test_answers_that_make_no_sense_are_refused(changes: dict[str, object], answer: Answer) -> None:
@@ -155,3 +162,109 @@ async def test_two_clicks_at_once_grant_once() -> None:
     await waiting
     assert [type(one) for one in results] == [type(None), BadRequest]
     assert len(GRANTED) == 1
+
+
+async def test_money_that_comes_back_withdraws_the_question() -> None:
+    """The request runs without an answer: the question is closed, and a late answer is refused in words."""
+    bus = Bus()
+    heard = bus.listen()
+    approvals = Approvals(bus)
+    case = approvals.new_case("k", "money")
+    with approvals.waiting(case, question(case), grant) as found:
+        approvals.withdraw(found)
+    assert approvals.open() == []
+    ended = [one for one in (heard.get_nowait() for _ in range(heard.qsize())) if isinstance(one, ApprovalEnded)]
+    assert [one.outcome for one in ended] == ["withdrawn"]
+    with pytest.raises(BadRequest):
+        await approvals.answer(Answer(case.id, "approve"))
+
+
+async def test_a_question_is_not_withdrawn_while_it_is_answered() -> None:
+    """The grant is being written: the answer counts."""
+    approvals = Approvals(Bus())
+    writing, written = asyncio.Event(), asyncio.Event()
+
+    async def slow(_question: Question, _answer: Answer) -> None:
+        writing.set()
+        await written.wait()
+
+    case = approvals.new_case("k", "money")
+    with approvals.waiting(case, question(case), slow) as found:
+        answering = asyncio.create_task(approvals.answer(Answer(case.id, "approve")))
+        await writing.wait()
+        assert not found.waits()
+        approvals.withdraw(found)
+        written.set()
+        await answering
+        assert found.case.state == "approved"
+
+
+async def test_a_client_that_leaves_leaves_its_question() -> None:
+    """The tray still shows it, and its answer counts for the retry."""
+    approvals = Approvals(Bus())
+    case, waiting = put(approvals)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert [(one.id, one.covers) for one in approvals.open()] == [(case.id, 1)]
+    await approvals.answer(Answer(case.id, "approve"))
+    assert [f"{case.id} request"] == GRANTED
+
+
+async def test_a_question_says_how_many_it_covers() -> None:
+    """Two equal requests wait: one card with both."""
+    approvals = Approvals(Bus())
+    _, first = put(approvals)
+    _, second = put(approvals)
+    await asyncio.sleep(0)
+    assert [one.covers for one in approvals.open()] == [2]
+    first.cancel(), second.cancel()
+
+
+async def test_a_sixth_question_of_an_agent_is_refused() -> None:
+    """Five cards are what a person can look at; another agent may still ask, and so may the runaway watch."""
+    approvals = Approvals(Bus(), wait=0.0)
+    for at in range(5):
+        await put(approvals, f"k{at}")[1]
+    with pytest.raises(PaymentRequired, match="a has 5 questions open already"):
+        await put(approvals, "k5")[1]
+    await put(approvals, "k6", agent="b")[1]
+    case = approvals.new_case("k7", "runaway")
+    await approvals.ask(case, question(case, kind="runaway"), grant)
+    assert len(approvals.open()) == 7
+
+
+async def test_how_each_question_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered or run out: whoever listens hears the question and its case, once."""
+    heard: list[tuple[str, str]] = []
+
+    async def note(asked: Question, case: Case) -> None:
+        heard.append((asked.id, case.state))
+
+    approvals = Approvals(Bus(), wait=0.0)
+    approvals.on_end(note)
+    first, waiting = put(approvals)
+    await waiting
+    await approvals.answer(Answer(first.id, "deny"))
+    second, waiting = put(approvals, "other")
+    await waiting
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 901)
+    assert approvals.open() == []
+    await asyncio.gather(*approvals._notes)
+    assert heard == [(first.id, "denied"), (second.id, "expired")]
+
+
+async def test_what_is_kept_for_good_is_written_before_the_grant() -> None:
+    """A rule that cannot be written allows nothing, and the question stays open."""
+    approvals = Approvals(Bus())
+    case, waiting = put(approvals)
+    await asyncio.sleep(0)
+
+    async def fails(_question: Question, _answer: Answer) -> None:
+        raise BadRequest("The disk is full.")
+
+    with pytest.raises(BadRequest):
+        await approvals.answer(Answer(case.id, "approve"), fails)
+    assert GRANTED == [] and [one.id for one in approvals.open()] == [case.id]
+    waiting.cancel()

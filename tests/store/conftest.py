@@ -1,24 +1,59 @@
-"""A real database in a fresh folder for each test."""
+"""A real database for each test: a file in a fresh folder, and a fresh database of a PostgreSQL server.
+
+A test that asks for `db` or `place` runs on both engines; one that asks for `path` is about SQLite's file.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from pointsman.store.db import Database
+from pointsman.store.db import Database, choose
+from tests.fakes import postgres
+
+
+class Place(NamedTuple):
+    """Where a ledger is: a path or an address."""
+
+    text: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is on a server."""
+        return "://" in self.text
+
+    def open(self) -> Database:
+        """Open it, once more if it is open already."""
+        return choose(Path(self.text), self.text if self.shared else None, {})
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the database is."""
+    """Where SQLite's file is."""
     return tmp_path / "pointsman.sqlite3"
 
 
 @pytest.fixture
-def db(path: Path) -> Iterator[Database]:
+def url() -> Iterator[str]:
+    """An empty database of the server."""
+    server = postgres.server()
+    fresh = server.url()
+    yield fresh
+    server.drop(fresh)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """A ledger on each engine, not opened yet."""
+    return Place(str(request.getfixturevalue("path" if request.param == "sqlite" else "url")))
+
+
+@pytest.fixture
+def db(place: Place) -> Iterator[Database]:
     """An open database."""
-    database = Database.open(path)
+    database = place.open()
     yield database
     database.close()

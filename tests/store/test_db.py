@@ -1,28 +1,29 @@
-"""The database: one writer, group commit, and files that cannot be used."""
+"""The database on either engine: one writer, group commit, and what callers hear."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import stat
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert, select
 
 from pointsman.core.errors import SetupError, Unavailable
-from pointsman.store.db import Database, migrate
+from pointsman.store.db import Clash, Database, choose
+from pointsman.store.tables import table
+from tests.store.conftest import Place
+
+TAINTS = table("taints")
 
 
 def put(session: str) -> Callable[[Connection], str]:
     """A job that writes one row."""
 
     def work(connection: Connection) -> str:
-        connection.exec_driver_sql("INSERT INTO taints VALUES (?, '', 0.0)", (session,))
+        connection.execute(insert(TAINTS), {"session": session, "kinds": "", "at": 0.0})
         return session
 
     return work
@@ -30,7 +31,7 @@ def put(session: str) -> Callable[[Connection], str]:
 
 def sessions(connection: Connection) -> list[str]:
     """What is kept."""
-    return sorted(connection.exec_driver_sql("SELECT session FROM taints").scalars())
+    return sorted(connection.execute(select(TAINTS.c.session)).scalars())
 
 
 def hold_up(db: Database) -> threading.Event:
@@ -40,12 +41,10 @@ def hold_up(db: Database) -> threading.Event:
     return go
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
-async def test_only_its_owner_reads_the_database(db: Database, path: Path) -> None:
-    """The file and the files beside it have mode 0600."""
-    await db.write(put("a"))
-    modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-    assert modes == {0o600}
+def half(connection: Connection) -> None:
+    """A job that fails when it has written already."""
+    put("half")(connection)
+    raise ValueError("no")
 
 
 async def test_a_write_is_there_for_readers_when_it_returns(db: Database) -> None:
@@ -54,28 +53,16 @@ async def test_a_write_is_there_for_readers_when_it_returns(db: Database) -> Non
     assert await db.read(sessions) == ["a"]
 
 
-async def test_the_settings_that_money_needs_are_on(db: Database) -> None:
-    """Write-ahead log, foreign keys, STRICT tables; readers cannot write."""
-
-    def pragmas(connection: Connection) -> list[object]:
-        names = ("journal_mode", "foreign_keys", "synchronous")
-        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
-
-    assert await db.write(pragmas) == ["wal", 1, 1]
-    tables = await db.read(lambda c: c.exec_driver_sql("SELECT name, strict FROM pragma_table_list").all())
-    assert {strict for name, strict in tables if not name.startswith("sqlite_")} == {1}
-    with pytest.raises(Unavailable, match="readonly"):
+async def test_readers_cannot_write(db: Database) -> None:
+    """Money is moved by the writer alone."""
+    with pytest.raises(Unavailable):
         await db.read(put("a"))
+    assert await db.read(sessions) == []
 
 
 async def test_a_job_that_fails_does_not_undo_its_neighbours(db: Database) -> None:
     """In one group, the two good jobs are kept, and the bad one, half done, is not."""
     go = hold_up(db)
-
-    def half(connection: Connection) -> None:
-        put("half")(connection)
-        raise ValueError("no")
-
     waiting: list[asyncio.Future[Any]] = [db.submit(put("a")), db.submit(half), db.submit(put("b"))]
     go.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
@@ -85,15 +72,23 @@ async def test_a_job_that_fails_does_not_undo_its_neighbours(db: Database) -> No
 
 async def test_a_job_that_fails_alone_is_undone(db: Database) -> None:
     """Nothing of it stays, and the writer goes on."""
-
-    def half(connection: Connection) -> None:
-        put("half")(connection)
-        raise ValueError("no")
-
     with pytest.raises(ValueError, match="no"):
         await db.write(half)
     await db.write(put("a"))
     assert await db.read(sessions) == ["a"]
+
+
+async def test_a_row_that_is_there_already_is_a_clash(db: Database) -> None:
+    """Both engines say it with one exception, in a group and alone, and it undoes its own job only."""
+    await db.write(put("a"))
+    go = hold_up(db)
+    waiting = [db.submit(put("a")), db.submit(put("b"))]
+    go.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Clash, str]
+    with pytest.raises(Clash):
+        await db.write(put("b"))
+    assert await db.read(sessions) == ["a", "b"]
 
 
 async def test_a_cancelled_caller_does_not_stop_its_job(db: Database) -> None:
@@ -109,9 +104,9 @@ async def test_a_cancelled_caller_does_not_stop_its_job(db: Database) -> None:
     assert await db.read(sessions) == ["a", "b"]
 
 
-async def test_closing_finishes_what_was_handed_in(path: Path) -> None:
+async def test_closing_finishes_what_was_handed_in(place: Place) -> None:
     """Jobs in the queue are done, later ones are refused, and closing twice is once."""
-    db = Database.open(path)
+    db = place.open()
     go = hold_up(db)
     last = db.submit(put("a"))
     go.set()
@@ -122,9 +117,9 @@ async def test_closing_finishes_what_was_handed_in(path: Path) -> None:
         await db.write(put("b"))
 
 
-def test_a_loop_that_ended_meanwhile_harms_nobody(path: Path) -> None:
+def test_a_loop_that_ended_meanwhile_harms_nobody(place: Place) -> None:
     """The job of a loop that is gone is done, and the next loop is served."""
-    db = Database.open(path)
+    db = place.open()
     go: list[threading.Event] = []
 
     async def leave() -> None:
@@ -137,86 +132,70 @@ def test_a_loop_that_ended_meanwhile_harms_nobody(path: Path) -> None:
     db.close()
 
 
-async def test_a_full_disk_is_one_sentence_and_undoes_the_group(db: Database) -> None:
-    """A write that finds no room is refused as a whole; the database stays usable."""
-    await db.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1").close())
-    with pytest.raises(Unavailable, match=r"cannot use its database \(database or disk is full\)"):
-        await db.write(put("a" * 100_000))
-    await db.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 100000").close())
-    await db.write(put("b"))
-    assert await db.read(sessions) == ["b"]
+async def test_what_is_kept_is_there_when_it_is_opened_again(place: Place) -> None:
+    """The tables are made once, and found the next time."""
+    first = place.open()
+    await first.write(put("a"))
+    first.close()
+    second = place.open()
+    assert await second.read(sessions) == ["a"]
+    second.close()
 
 
-def refused(path: Path) -> str:
-    """The sentence with which opening fails; the file is byte for byte what it was."""
-    before = path.read_bytes()
-    with pytest.raises(SetupError) as failed:
-        Database.open(path)
-    assert path.read_bytes() == before
-    return failed.value.sentence
+async def test_work_that_must_not_be_lost_is_done_at_once_while_all_is_well(db: Database) -> None:
+    """`ensure` gives what the job gave, and its failure too."""
+    assert await db.ensure(put("a")) == "a"
+    with pytest.raises(ValueError, match="no"):
+        await db.ensure(half)
+    assert (db.waiting, db.full) == (0, False)
 
 
-def test_a_file_of_rubbish_is_left_alone(path: Path) -> None:
-    """The sentence names the file and says to move it away."""
-    path.write_bytes(b"not a database, whatever its name says" * 100)
-    assert f"The database {path} is damaged and was left as it is: move it" in refused(path)
+@pytest.mark.parametrize(("given", "kept"), [("a\0b", "a"), ("caf\udce9", "caf")])
+async def test_text_from_outside_cannot_break_a_write(db: Database, given: str, kept: str) -> None:
+    """What no database takes as text is written with a mark in its place, or refused alone; the next write goes on."""
+    await asyncio.gather(db.write(put(given)), return_exceptions=True)
+    await db.write(put("next"))
+    assert all(found == "next" or found.startswith(kept) for found in await db.read(sessions))
 
 
-async def test_a_database_with_a_broken_page_is_left_alone(path: Path) -> None:
-    """Damage behind a sound first page is found at the start, not in the middle of a request."""
-    db = Database.open(path)
-    await asyncio.gather(*(db.write(put(f"{n:0>500}")) for n in range(100)))
-    db.close()
-    whole = bytearray(path.read_bytes())
-    for page in range(4096, len(whole), 4096):
-        whole[page : page + 64] = b"\xff" * 64
-    path.write_bytes(whole)
-    assert "is damaged" in refused(path)
+async def test_whole_numbers_are_whole_and_wide(db: Database) -> None:
+    """64 bits and their sum come back as integers, and a flag may be given as True."""
+    audit_head = table("audit_head")
+
+    def work(connection: Connection) -> Any:
+        connection.execute(insert(audit_head), {"id": True, "seq": 2**63 - 1, "hash": ""})
+        return connection.exec_driver_sql("SELECT sum(seq), max(id), count(*) FROM audit_head").one()
+
+    found = await db.write(work)
+    assert [type(number) for number in found] == [int, int, int]
+    assert tuple(found) == (2**63 - 1, 1, 1)
 
 
-def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
-    """Tables that are not ours are not mixed with ours."""
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE cats (name)")
-    other.close()
-    assert "another program" in refused(path)
+async def test_text_sorts_by_its_bytes(db: Database) -> None:
+    """Listings and reports come in one order, whatever language the server speaks."""
+    for name in ("b", "a", "B", "é", "A", "_"):
+        await db.write(put(name))
+    found = await db.read(lambda c: c.execute(select(TAINTS.c.session).order_by(TAINTS.c.session)).scalars().all())
+    assert found == ["A", "B", "_", "a", "b", "é"]
 
 
-def test_a_newer_database_is_left_alone(path: Path) -> None:
-    """What a later Pointsman wrote is not touched by an older one."""
-    Database.open(path).close()
-    other = sqlite3.connect(path)
-    other.execute("PRAGMA user_version = 99")
-    other.close()
-    assert "newer Pointsman (its version 99" in refused(path)
-
-
-def test_a_database_that_another_program_writes_to_is_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock that stays is one sentence."""
-    Database.open(path).close()
-    monkeypatch.setattr("pointsman.store.db._PRAGMAS", ("PRAGMA busy_timeout = 1",))
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(SetupError, match="Another program is writing to"):
-        Database.open(path)
-    other.close()
-
-
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    """The sentence names the file and POINTSMAN_HOME."""
-    with pytest.raises(SetupError, match=r"cannot write its database .*POINTSMAN_HOME"):
-        Database.open(tmp_path / "nowhere" / "x.sqlite3")
-
-
-async def test_an_older_database_is_brought_forward_step_by_step(db: Database, path: Path) -> None:
-    """Only the steps that it lacks are run, in their order."""
-    steps = [
-        lambda c: c.exec_driver_sql("ALTER TABLE taints ADD COLUMN note TEXT").close(),
-        lambda c: c.exec_driver_sql("UPDATE taints SET note = 'seen'").close(),
+def test_the_environment_names_the_ledger_before_models_toml(path: Path, url: str) -> None:
+    """POINTSMAN_DATABASE wins; where neither names a server, it is the file."""
+    opened = [
+        choose(path, None, {}),
+        choose(path, url, {}),
+        choose(path, "postgresql://nobody.invalid/x", {"POINTSMAN_DATABASE": url}),
     ]
-    await db.write(put("a"))
-    await db.write(lambda c: migrate(c, path, steps[:1]))
-    await db.write(lambda c: migrate(c, path, steps))
-    found = await db.read(lambda c: c.exec_driver_sql("SELECT note FROM taints").scalar_one())
-    version = await db.read(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one())
-    assert (found, version) == ("seen", 3)
+    assert [db.shared for db in opened] == [False, True, True]
+    for db in opened:
+        db.close()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["mysql://box/name", "postgresql://box", "pointsman-ledger", "postgresql://box:port/x"]
+)
+def test_an_address_that_is_none_is_one_sentence(path: Path, wrong: str) -> None:
+    """The sentence shows how to write it, and repeats nothing of what was written: there may be a password in it."""
+    with pytest.raises(SetupError, match=r"Write it as postgresql://host/name") as failed:
+        choose(path, None, {"POINTSMAN_DATABASE": wrong})
+    assert wrong not in failed.value.sentence

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import genai_prices
 import pytest
+from genai_prices.types import ModelInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.core.catalog import Provider, Target
-from pointsman.core.pricing import FREE, Meters, Rates, cost
-from pointsman.store.prices import PriceBook
+from pointsman.core.pricing import FREE, Meters, Rates, bound, cost
+from pointsman.store import price_list
+from pointsman.store.prices import LASTING, PriceBook, listed
+
+SOAK = os.environ.get("POINTSMAN_SOAK") == "1"
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ADDRESSES = {
@@ -89,6 +95,20 @@ def test_a_price_by_the_hour_follows_the_clock() -> None:
     assert rates("deepseek", "deepseek-v4-pro", night.timestamp()) == rates("deepseek", "deepseek-v4-pro", night)
 
 
+def test_before_a_price_rises_the_dearer_one_holds() -> None:
+    """DeepSeek bills by when an answer ends: at 00:50 UTC it may end after 01:00, at 03:50 it may end before 04:00."""
+    cheap, dear = known("deepseek", "deepseek-v4-pro").input, 2 * known("deepseek", "deepseek-v4-pro").input
+    times = {(0, 40): cheap, (0, 50): dear, (3, 50): dear, (4, 0): cheap}
+    for (hour, minute), expected in times.items():
+        moment = datetime(2026, 11, 20, hour, minute, tzinfo=UTC)
+        assert known("deepseek", "deepseek-v4-pro", moment).input == expected
+
+
+def test_pictures_that_come_out_have_the_picture_rate() -> None:
+    """Gemini's picture model writes text for $2.50 and pictures for $30: tokens told do not say which."""
+    assert known("google", "gemini-2.5-flash-image").output == 30_000_000
+
+
 @pytest.mark.parametrize(
     ("provider", "model"),
     [
@@ -157,3 +177,67 @@ def test_our_cost_is_the_lists_own_rounded_up(
     )
     ours = cost(Meters(fresh_input=fresh, cache_read=read, cache_write_short=write, output=out), known(provider, name))
     assert 0 <= Decimal(ours) - theirs.total_price * 1_000_000 < 1
+
+
+def usage(meters: Meters, model: ModelInfo) -> genai_prices.Usage:
+    """The same usage as the list's own arithmetic takes it, with as many dear tokens among it as can be."""
+    written = meters.cache_write_short + meters.cache_write_long
+    told = {"input_tokens": meters.input, "output_tokens": meters.output}
+    priced = {key for prices in every_price(model) for key, value in vars(prices).items() if value is not None}
+    cached = {"cache_read_mtok": ("cache_read_tokens", meters.cache_read)}
+    cached |= {"cache_write_mtok": ("cache_write_tokens", written)}
+    cached |= {"cache_write_1h_mtok": ("cache_write_1h_tokens", meters.cache_write_long)}
+    cached |= {"output_image_mtok": ("output_image_tokens", meters.output)}
+    cached |= {"output_reasoning_mtok": ("output_reasoning_tokens", meters.output // 2)}
+    return genai_prices.Usage(**told, **dict(cached[key] for key in cached if key in priced))
+
+
+def every_price(model: ModelInfo) -> list[Any]:
+    """Each price that a model ever had or will have."""
+    return [each.prices for each in model.prices] if isinstance(model.prices, list) else [model.prices]
+
+
+LIST = price_list.bundled()
+HOURS = [
+    datetime(2026, 11, day, hour, 55, tzinfo=UTC) for day, hour in ((20, 0), (20, 3), (20, 12), (21, 16), (30, 23))
+]
+splits = st.builds(
+    Meters,
+    fresh_input=tokens,
+    cache_read=tokens,
+    cache_write_short=tokens,
+    cache_write_long=tokens,
+    output=st.integers(0, 128_000),
+)
+
+
+def never_above(model: ModelInfo, used: Meters, moment: datetime) -> bool:
+    """Whether no amount for this usage, ours or the list's, at its beginning or end, passes the bound."""
+    found = listed(model, LIST, moment)
+    if found is None:
+        return False
+    most = bound(used.input, used.output, found)
+    assert cost(used, found) <= most
+    for end in (moment, moment + LASTING):
+        theirs = model.get_prices(end).calc_price(usage(used, model))["total_price"]
+        assert theirs * 1_000_000 <= most, (model.id, used, end)
+    return True
+
+
+@pytest.mark.filterwarnings("ignore:Unsupported price key")
+def test_the_bound_is_never_passed_by_any_model_of_the_list() -> None:
+    """Each model, with inputs below and above long-context limits, shortly before prices change."""
+    splits = [
+        Meters(fresh_input=size - 30, cache_read=10, cache_write_short=10, cache_write_long=10, output=9_000)
+        for size in ((100, 128_001, 200_000, 200_001, 272_001, 512_001) if SOAK else (100, 272_001))
+    ]
+    hours = HOURS if SOAK else HOURS[:1]
+    priced = sum(never_above(model, used, hour) for model in LIST.models() for used in splits for hour in hours)
+    assert priced > len(splits) * len(hours) * 2_000
+
+
+@settings(max_examples=5_000 if SOAK else 200)
+@given(st.sampled_from(LIST.models()), splits, st.sampled_from(HOURS))
+def test_the_bound_holds_for_any_split(model: ModelInfo, used: Meters, moment: datetime) -> None:
+    """Whatever part was cached, written or fresh, and however long the input."""
+    never_above(model, used, moment)

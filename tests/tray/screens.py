@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ def shot(out, name, scheme):
 
 
 def main(out, scheme):
-    """Popover, approval window and menu, one picture each."""
+    """Popover, approval window, notification and menu, one picture each."""
     began = time.time()
     module.clock = lambda: samples.NOW + timedelta(seconds=time.time() - began)
     app = QApplication([])
@@ -57,7 +58,8 @@ def main(out, scheme):
         home = Paths(Path(folder))
         server = AdminServer(home.runtime, samples.calm())
         server.start()
-        tray = Tray(home, GatewayProcess(home), theme)
+        bus = os.environ["DBUS_SESSION_BUS_ADDRESS"]
+        tray = Tray(home, GatewayProcess(home), theme, bus=bus)
         tray.run()
         QTest.qWait(1500)
         at = icon(tray)
@@ -66,6 +68,9 @@ def main(out, scheme):
         server.show(samples.busy())
         QTest.qWait(1200)
         shot(out, "screen-asks", scheme)
+        tray.window.put_away.emit()
+        QTest.qWait(2500)
+        shot(out, "screen-notification", scheme)
         click((20, 20), 1)
         click(at, 3)
         shot(out, "screen-menu", scheme)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Real screenshots under Xvfb with a window manager and a tray host: tests/tray/screens.sh OUT_DIR [light|dark]
-# Needs xvfb, openbox, trayer, xdotool, imagemagick and dbus (Debian's names).
+# Needs xvfb, openbox, trayer, dunst, xdotool, imagemagick and dbus (Debian's names).
 set -eu
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 scheme=${2:-light}
@@ -15,6 +15,7 @@ until xdotool getdisplaygeometry >/dev/null 2>&1; do sleep 0.1; done
 dbus-run-session -- sh -c "
   openbox >/dev/null 2>&1 &
   trayer --edge bottom --align right --widthtype request --height 48 --SetDockType true --transparent true --alpha 0 --tint 0xffffff >/dev/null 2>&1 &
+  dunst >/dev/null 2>&1 &
   sleep 1
   '${PYTHON:-.venv/bin/python}' -m tests.tray.screens '$out' '$scheme'
 "

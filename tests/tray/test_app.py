@@ -9,11 +9,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
 from pointsman.tray import app as module
-from pointsman.tray import first, samples
+from pointsman.tray import first, samples, settings
 from pointsman.tray.app import Tray
 from pointsman.tray.gateway_process import GatewayProcess
 from pointsman.tray.theme import Theme
 from pointsman.wire.admin import Answer, Problem, Resume, StopGateway
+from tests.tray.desktop import Desktop
 from tests.tray.test_popover import button
 
 SERVER = [sys.executable, "-m", "tests.tray.admin_server"]
@@ -183,3 +184,63 @@ def test_what_a_dead_tray_left_behind_is_no_obstacle(home, qtbot):
     assert two.isListening()
     one.close()
     two.close()
+
+
+def switch(tray, name):
+    """Turn a setting as the menu does."""
+    found = next(item.switches for item in tray.status._view.items if item.switches)
+    tray._chosen("switch", next(one for one in found if one.name == name))
+
+
+def test_a_switch_in_the_menu_is_kept(admin, tray, home, qtbot):
+    """On the disk, in the menu, and for the notifications."""
+    tray.run()
+    qtbot.waitUntil(lambda: tray.link.state == "live")
+    switch(tray, "allow")
+    assert tray.notices.settings.allow
+    assert settings.read(home).allow
+    switch(tray, "allow")
+    assert not settings.read(home).allow
+
+
+def test_a_setting_that_cannot_be_kept_is_said(admin, tray, home, qtbot):
+    """And stays as it was."""
+    tray.run()
+    qtbot.waitUntil(lambda: tray.link.state == "live")
+    settings.file(home).mkdir()
+    switch(tray, "allow")
+    assert tray.popover.error.accessibleName().startswith("The setting could not be kept")
+    assert not tray.settings.allow
+
+
+def test_a_question_that_was_put_away_is_told_by_the_desktop(admin, theme, home, qtbot, tmp_path):
+    """And denied there; a real daemon shows it."""
+    with Desktop(tmp_path) as desktop:
+        admin.snapshot = samples.busy()
+        made = Tray(home, GatewayProcess(home, [*SERVER, str(home.runtime)]), theme, dead_ms=0, bus=desktop.bus)
+        made.run()
+        qtbot.waitUntil(made.window.isVisible)
+        qtbot.keyClick(made.window, Qt.Key.Key_M, Qt.KeyboardModifier.ControlModifier)
+        qtbot.waitUntil(lambda: desktop.told == ["Claude Code asks | " + ASKED], timeout=20_000)
+        qtbot.waitUntil(lambda: bool(made.notifier._id), timeout=20_000)
+        desktop.ctl("context")
+        qtbot.waitUntil(lambda: admin.commands == [Answer("q1", "deny")], timeout=20_000)
+        made.close()
+
+
+ASKED = "Claude Code wants claude-opus-4-5: about $0.42, at most $1.10."
+
+
+def test_after_other_colours_an_action_answers_once(admin, tray, theme, qtbot):
+    """The windows that are gone hear nothing any more."""
+    admin.snapshot = samples.busy()
+    tray.run()
+    qtbot.waitUntil(tray.window.isVisible)
+    old = tray.notices
+    with qtbot.waitSignal(old.destroyed):
+        tray.take_theme(theme)
+    tray.window.put_away.emit()
+    qtbot.waitUntil(lambda: tray.notices._told is not None)
+    tray.notifier.acted.emit("q1", "deny")
+    qtbot.waitUntil(lambda: not tray.approvals._questions)
+    assert admin.commands == [Answer("q1", "deny")]

@@ -46,6 +46,7 @@ def window(theme, qtbot):
         ("approval-consent", samples.consent()),
         ("approval-price", samples.price()),
         ("approval-soft", samples.soft()),
+        ("approval-runaway", samples.runaway()),
     ],
 )
 def test_the_tree_that_a_screen_reader_meets(window, name, question):
@@ -255,26 +256,9 @@ def test_ctrl_d_shows_the_details(window, qtbot):
     assert "Price from genai-prices of 3 Nov 2026" in window.details.accessibleName()
 
 
-def test_an_unknown_price_offers_no_allowance(window, qtbot):
-    """Only deny, and the local model as the default."""
-    ask(window, samples.price())
-    assert window.allow.text() == "Use local"
-    with qtbot.waitSignal(window.answered) as told:
-        qtbot.keyClick(window, Qt.Key.Key_Return, CTRL)
-    assert told.args == [Answer("q4", "local")]
-
-
-def test_an_unknown_price_without_a_local_model_can_only_be_denied(window, qtbot):
-    """Ctrl+Return does nothing then."""
-    ask(window, replace(samples.price(), local_model=None))
-    assert not window.allow.isVisible()
-    with qtbot.assertNotEmitted(window.answered):
-        qtbot.keyClick(window, Qt.Key.Key_Return, CTRL)
-
-
 def test_an_expired_question_says_so_and_answers_nothing(window, qtbot):
     """Only Close is left."""
-    window.say_over(ended_sentence("Claude Code", "expired"))
+    window.say_over(ended_sentence(samples.question(), "expired"))
     assert window.clock.accessibleName().startswith("Denied: nobody answered in time.")
     assert [one.text() for one in window.findChildren(QAbstractButton) if one.isVisible()] == ["Close"]
     with qtbot.assertNotEmitted(window.answered):
@@ -283,7 +267,7 @@ def test_an_expired_question_says_so_and_answers_nothing(window, qtbot):
 
 def test_esc_closes_a_question_that_is_over(window, qtbot):
     """It denies nothing more."""
-    window.say_over(ended_sentence("Claude Code", "withdrawn"))
+    window.say_over(ended_sentence(samples.question(), "withdrawn"))
     with qtbot.waitSignal(window.put_away), qtbot.assertNotEmitted(window.answered):
         qtbot.keyClick(window, Qt.Key.Key_Escape)
 
@@ -297,7 +281,7 @@ def test_a_stopped_gateway_offers_to_start_it(window, qtbot):
 
 def test_a_question_after_an_ended_one_is_whole_again(window):
     """Choices, buttons and reason are back."""
-    window.say_over(ended_sentence("Claude Code", "expired"))
+    window.say_over(ended_sentence(samples.question(), "expired"))
     ask(window, samples.question("Codex", 2))
     assert all(part.isVisible() for part in (window.choices, window.why, window.deny, window.allow, window.more))
     assert window.allow.isEnabled()

@@ -127,7 +127,8 @@ def test_review_opens_that_question(approvals, window):
 
 
 @pytest.mark.parametrize(
-    ("outcome", "begins"), [("expired", "Denied: nobody answered"), ("withdrawn", "Claude Code left.")]
+    ("outcome", "begins"),
+    [("expired", "Denied: nobody answered"), ("withdrawn", "Held money came back; it ran without asking.")],
 )
 def test_a_question_that_ended_says_how_and_then_makes_room(approvals, window, outcome, begins):
     """For a few seconds."""

@@ -19,10 +19,20 @@ STATES = {
     "approval-consent",
     "approval-soft",
     "approval-price",
+    "approval-price-filled",
+    "approval-price-german",
+    "approval-rule",
+    "approval-rule-german",
+    "approval-runaway",
+    "approval-for-an-hour",
     "approval-expired",
     "approval-error",
     "approval-long",
     "menu",
+    "menu-notifications-off",
+    "popover-raised",
+    "popover-full",
+    "popover-one-paused",
 }
 
 

@@ -10,6 +10,7 @@ from pointsman.tray import link, samples
 from pointsman.tray.link import Link
 from pointsman.tray.menu_view import icon_state, menu_view, pause_choices, state_word
 from pointsman.tray.samples import AT, NOW
+from pointsman.tray.settings import Settings
 
 LIVE = Link("live", AT)
 
@@ -31,9 +32,24 @@ def test_the_menu_of_a_busy_gateway():
         "Pause all agents",
         "Copy the address",
         "",
+        "Notifications",
+        "",
         "Quit tray (gateway keeps running)",
         "Stop gateway and quit…",
     ]
+
+
+def test_notifications_are_switched_in_the_menu():
+    """On by default; to allow from one is off until the person turns it on."""
+    menu = menu_view(samples.calm(), LIVE, NOW)
+    assert [(one.name, one.on) for one in switches(menu)] == [("notify", True), ("allow", False)]
+    chosen = menu_view(samples.calm(), LIVE, NOW, Settings(notify=False, allow=True))
+    assert [one.on for one in switches(chosen)] == [False, True]
+
+
+def switches(menu):
+    """The settings that the menu offers."""
+    return next(item.switches for item in menu.items if item.switches)
 
 
 def test_a_calm_menu_has_no_approvals():
@@ -55,6 +71,8 @@ def test_a_stopped_gateway_offers_to_start():
         "Start gateway",
         "",
         "Show Pointsman",
+        "",
+        "Notifications",
         "",
         "Quit",
     ]

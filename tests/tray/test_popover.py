@@ -221,3 +221,28 @@ def test_nothing_is_cut_where_the_popover_shows_all(popover):
     """No scroll bar on a day like the mockup's."""
     show(popover, samples.busy())
     assert not popover._scroll.verticalScrollBar().isVisible()
+
+
+def test_a_paused_agent_is_resumed_by_its_notice(popover, qtbot):
+    """That agent alone."""
+    show(popover, samples.one_paused())
+    with qtbot.waitSignal(popover.command) as told:
+        button(popover, "Resume Claude Code").click()
+    assert told.args == [Resume("Claude Code")]
+
+
+def test_what_was_added_to_a_cap_has_room(popover):
+    """Where the line is full, what is left goes below it; no figure is ever cut."""
+    for snapshot in (samples.raised(), samples.busy(), samples.calm()):
+        show(popover, snapshot)
+        assert popover._scroll.inner.minimumSizeHint().width() <= popover.width()
+        assert popover.today._left.width() >= popover.today._left.sizeHint().width()
+
+
+def test_the_note_on_savings_folds_into_a_tool_tip(popover, monkeypatch):
+    """Where the screen is low."""
+    assert popover.where.note.isVisible()
+    monkeypatch.setattr(module, "HIGHEST", 300)
+    show(popover, samples.busy())
+    assert not popover.where.note.isVisible()
+    assert popover.where._bar.toolTip().startswith("Cloud only is simpler")

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.tray import samples
-from pointsman.tray.question_view import approval_view, card_view, decided, ended_sentence, phase, wrong
+from pointsman.tray.question_view import approval_view, card_view, ended_sentence, phase
 from pointsman.tray.samples import AT, NOW, dollars
 from pointsman.tray.words import plain
 from pointsman.wire.admin import Answer
@@ -41,64 +41,18 @@ def test_the_cap_says_what_is_left_and_why_it_asks():
     assert why.meter.level == "warn"
 
 
-def test_the_three_choices_of_money_send_what_they_say():
-    """Once; for the session up to five dollars; the cap to twelve."""
-    first, session, cap = view().choices
-    assert decided(first, None) == Answer("q1", "approve", "request")
-    assert decided(session, 5_000_000) == Answer("q1", "approve", "session", 5_000_000)
-    assert cap.text == "Raise today\u2019s cap to {}"
-    assert cap.amount == dollars(12)
-    assert decided(cap, dollars(15)) == Answer("q1", "approve", "cap", dollars(5))
-    assert [one.button for one in (first, session, cap)] == ["Allow once", "Allow this session", "Raise and allow"]
-
-
-def test_a_proposed_amount_always_covers_the_request():
-    """Also for a request that costs more than the usual proposal."""
-    dear = replace(samples.question(), at_most=dollars(42.5), over=dollars(42.1))
-    _, session, cap = view(dear).choices
-    assert (session.amount, cap.amount) == (dollars(43), dollars(53))
-    assert [wrong(one, one.amount) for one in (session, cap)] == ["", ""]
-
-
-def test_an_amount_that_is_too_small_says_what_is_needed():
-    """Before it is sent."""
-    _, session, cap = view().choices
-    assert wrong(session, dollars(0.5)) == "This request needs at least $0.70."
-    assert wrong(cap, dollars(10.5)) == "This request needs at least $10.70."
-    assert wrong(cap, None) == "Write an amount such as 4.00."
-
-
-def test_a_small_cap_is_raised_by_half_dollars():
-    """$1 to $1.50."""
-    small = replace(samples.question(), cap=samples.cap(0.97, limit=1.0), over=dollars(0.07), at_most=dollars(0.10))
-    assert view(small).choices[2].amount == dollars(1.5)
-
-
 def test_the_soft_mark_asks_although_it_fits():
-    """Nothing is added to a cap."""
-    shown = view(samples.soft())
-    assert shown.why.text.startswith(
+    """The request fits; the cap wants a word all the same."""
+    assert view(samples.soft()).why.text.startswith(
         "You are asked because this cap asks once 80\u00a0% of it is used. The request still fits."
     )
-    assert [choice.caption for choice in shown.choices] == ["Up to $0.30, once", "Up to {} without asking again"]
 
 
-def test_a_rule_can_be_allowed_once():
-    """The gateway takes nothing wider for it."""
-    shown = view(replace(samples.question(), kind="rule", rule="big ones ask", over=0))
-    assert "the rule “big ones ask” asks." in shown.why.text
-    assert [choice.answer.scope for choice in shown.choices] == ["request"]
-
-
-def test_consent_proposes_this_machine_first():
-    """Nothing leaves by default."""
-    shown = view(samples.consent())
-    assert plain(shown.sentence) == "Codex wants to send private data to gpt-5.1 at OpenAI."
-    assert [decided(choice, None) for choice in shown.choices] == [
-        Answer("q2", "local"),
-        Answer("q2", "approve", "request"),
-    ]
-    assert [choice.button for choice in shown.choices] == ["Answer here", "Send as it is"]
+def test_a_rule_is_named():
+    """As why the person is asked."""
+    assert (
+        "the rule “big ones ask” asks." in view(replace(samples.question(), kind="rule", rule="big ones ask")).why.text
+    )
 
 
 def test_consent_names_what_was_found_and_the_rule():
@@ -115,19 +69,45 @@ def test_consent_names_what_was_found_and_the_rule():
     )
 
 
-def test_consent_without_a_local_model_offers_only_to_send():
-    """And no way to the local model."""
-    shown = view(replace(samples.consent(), local_model=None))
-    assert ([choice.button for choice in shown.choices], shown.local) == (["Send as it is"], None)
+@pytest.mark.parametrize(
+    ("action", "tail"),
+    [
+        ("ask", "left. The"),
+        ("local", ", and no local model can answer it."),
+        ("cheaper", ", and no cheaper model fits."),
+        ("shorten", ", and what is left pays for no useful answer."),
+        ("defer", ", and it cannot wait."),
+    ],
+)
+def test_what_the_cap_would_rather_do_did_not_help(action, tail):
+    """So it asks, and says so."""
+    capped = replace(samples.question(), cap=replace(samples.cap(9.38, 0.22), at_limit=action))
+    assert tail in view(capped).why.text
 
 
-def test_an_unknown_price_cannot_be_allowed():
-    """How to set one is said in words."""
+def test_an_unknown_price_is_asked_for():
+    """Never treated as free; the local model is there all the same."""
     shown = view(samples.price())
     assert plain(shown.sentence) == "OpenClaw wants mistral-large-2512. Its price is not known."
-    assert shown.choices == ()
-    assert shown.local == Answer("q4", "local")
-    assert "[targets.mistral-large-2512], such as price = { input = 3.0, output = 15.0 }" in shown.why.body
+    assert shown.why.body.startswith("Pointsman never treats an unknown price as free.")
+    assert (shown.price.tokens, shown.local) == ("18,400 tokens in, at most 4,096 out", Answer("q4", "local"))
+
+
+def test_a_runaway_agent_is_told_in_plain_words():
+    """What was seen, that it is paused, and two answers; a local model does not help."""
+    shown = view(samples.runaway())
+    assert plain(shown.sentence) == "Aider sent 12 near-equal requests in 40 seconds. It is paused."
+    assert [span.text for span in shown.sentence if span.strong] == ["Aider"]
+    assert (shown.deny_text, shown.only.button, shown.local) == ("Keep it paused", "Let it go on", None)
+    assert shown.only.answer == Answer("q5", "approve", "request")
+    assert shown.clock == "0:38 to answer."
+
+
+def test_a_runaway_agent_without_a_sentence_has_one():
+    """The gateway may not say more."""
+    assert plain(view(replace(samples.runaway(), sentence="")).sentence) == (
+        "Aider may be going round in circles. It is paused."
+    )
 
 
 def test_the_agents_connection_and_the_question_have_two_clocks():
@@ -174,6 +154,7 @@ def test_a_card_says_enough_to_know_and_not_to_spend():
             "It wants to send private data to gpt-5.1: 2 e-mail addresses, 1 card number, 1 secret key.",
         ),
         (samples.price(), "It wants mistral-large-2512. Its price is not known."),
+        (samples.runaway(), "Aider sent 12 near-equal requests in 40 seconds. It is paused."),
     ],
 )
 def test_a_card_for_each_kind(question, sentence):
@@ -183,6 +164,11 @@ def test_a_card_for_each_kind(question, sentence):
 
 def test_how_a_question_ended_is_said_once():
     """What was answered elsewhere needs no sentence."""
-    assert ended_sentence("Codex", "withdrawn") == "Codex left. Nothing was charged."
-    assert ended_sentence("Codex", "expired").startswith("Denied: nobody answered in time.")
-    assert ended_sentence("Codex", "approved") == ""
+    assert ended_sentence(samples.consent(), "withdrawn") == "Codex left. Nothing was charged."
+    assert ended_sentence(samples.question(), "withdrawn") == "Held money came back; it ran without asking."
+    assert ended_sentence(samples.consent(), "expired").startswith("Denied: nobody answered in time.")
+    assert ended_sentence(samples.runaway(), "expired") == (
+        "Nobody answered in time. Aider stays paused until it is resumed."
+    )
+    assert ended_sentence(samples.runaway(), "withdrawn") == "Aider was resumed."
+    assert ended_sentence(samples.question(), "approved") == ""

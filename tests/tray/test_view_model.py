@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from pointsman.tray import samples
-from pointsman.tray.cap_view import Pace, anew, chart_view, meter_view, pace, title
+from pointsman.tray.cap_view import Pace, actions, anew, chart_view, meter_view, pace, title
 from pointsman.tray.link import Link
 from pointsman.tray.samples import AT, NOW, dollars
-from pointsman.tray.view_model import popover_view
+from pointsman.tray.view_model import NoticeView, popover_view
 
 LIVE = Link("live", AT)
 GONE = Link("gone", AT - 180)
@@ -162,6 +162,7 @@ def test_where_it_ran_sums_to_a_hundred():
     where = view().where
     assert [part.percent for part in where.parts] == ["61\u00a0%", "9\u00a0%", "30\u00a0%"]
     assert where.caption == "412 requests · about $2.95 saved"
+    assert where.note.startswith("Against claude-sonnet-4-5 at its price of 3 Nov 2026.")
 
 
 def test_agents_are_listed_by_what_they_spent():
@@ -197,7 +198,20 @@ def test_a_broken_model_is_a_notice():
     """With its sentence, beside the gateway's own notices."""
     broken = replace(samples.calm().models[0], state="broken", sentence="It stopped three times.")
     shown = view(replace(samples.calm(), models=[broken], notices=["No keychain here."]))
-    assert shown.notices == ("No keychain here.", "Qwen3 8B: It stopped three times.")
+    assert shown.notices == (NoticeView("No keychain here."), NoticeView("Qwen3 8B: It stopped three times."))
+
+
+@pytest.mark.parametrize(
+    ("until", "text"), [(0.0, "Claude Code is paused."), (AT + 1680, "Claude Code is paused until 15:00.")]
+)
+def test_a_paused_agent_is_said_and_can_be_resumed(until, text):
+    """Not while its question is open, nor while all are paused: then another button resumes."""
+    shown = samples.one_paused()
+    agents = [replace(agent, paused_until=until if agent.paused else None) for agent in shown.agents]
+    assert view(replace(shown, agents=agents)).notices == (NoticeView(text, "Claude Code"),)
+    assert view(replace(shown, paused=True)).notices == ()
+    asks = replace(samples.runaway(), agent="Claude Code")
+    assert view(replace(shown, approvals=[asks])).notices == ()
 
 
 def test_questions_are_cards_newest_first_and_two_at_most():
@@ -266,7 +280,9 @@ def test_with_an_agent_but_no_request_the_address_is_said():
     [
         ({}, "Daily cap"),
         ({"window": "hour", "match": "codex"}, "Hourly cap of codex"),
-        ({"window": "request"}, "Cap for each request"),
+        ({"scope": "request", "match": "r-1", "window": "once"}, "Cap for each request"),
+        ({"scope": "session", "match": "s-1", "window": "session"}, "Session cap"),
+        ({"window": "once"}, "One-time cap"),
         ({"window": "moon", "name": "moonlight"}, "moonlight"),
     ],
 )
@@ -287,3 +303,49 @@ def test_a_cap_is_named_by_its_window(changes, text):
 def test_when_a_cap_starts_anew(changes, text):
     """Midnight by its name; nothing for what does not follow the clock."""
     assert anew(replace(samples.cap(1), **changes), NOW) == text
+
+
+def test_what_was_added_to_a_cap_stands_apart():
+    """The cap as it was set, then what was added for now."""
+    today = view(samples.raised()).today
+    assert (today.of, today.figure) == ("of $10.00 + $0.70", "$9.94")
+    assert "$0.70 of it added by you" in today.meter.sentence
+
+
+@pytest.mark.parametrize(
+    ("action", "caption"),
+    [
+        ("ask", "Cap reached, local models still answer"),
+        ("refuse", "Cap reached, local models still answer"),
+        ("cheaper", "Cap reached, only free models answer"),
+        ("defer", "Cap reached, background requests wait"),
+    ],
+)
+def test_a_full_cap_says_what_happens_now(action, caption):
+    """In a few words."""
+    shown = replace(
+        samples.full(), today=replace(samples.full().today, cap=replace(samples.cap(10.0), at_limit=action))
+    )
+    assert view(shown).today.caption == caption
+
+
+@pytest.mark.parametrize(
+    ("soft", "limit", "words"),
+    [
+        ("go", "ask", "At the limit you are asked."),
+        ("cheaper", "shorten", "From 80\u00a0% on it goes to a cheaper model, at the limit it shortens the answer."),
+        ("shorten", "defer", "From 80\u00a0% on it shortens the answer, at the limit background requests wait."),
+        ("local", "refuse", "From 80\u00a0% on it goes to a local model, at the limit it refuses."),
+        ("ask", "moon", "From 80\u00a0% on you are asked."),
+    ],
+)
+def test_what_a_cap_does_is_said_in_words(soft, limit, words):
+    """At the mark, then at the limit; an action that this tray does not know is left out."""
+    assert actions(replace(samples.cap(1), at_soft=soft, at_limit=limit)) == words
+
+
+def test_without_savings_only_the_sum_is_said():
+    """An older gateway, or nothing to compare with."""
+    day = replace(samples.today(3.84), savings=None)
+    where = view(replace(samples.calm(), today=day)).where
+    assert (where.caption, where.note) == ("412 requests · about $2.95 saved", "")

@@ -10,6 +10,7 @@ import pytest
 from pointsman.core.errors import BadRequest
 from pointsman.core.request import Finding, Hints, Request, Verdict
 from pointsman.wire import chat
+from pointsman.wire.body import Change
 
 
 def read(**fields: Any) -> Request:
@@ -72,7 +73,7 @@ def test_errors_never_quote_the_request() -> None:
 def test_unknown_values_keep_their_bytes() -> None:
     """Only model, limit and usage change; the rest passes byte for byte, in its order."""
     body = b'{"model":"x","messages":[ {"role" : "user","content":"\\u00e9"} ],"stream":true,"new_field":{"a" : 1.0}}'
-    sent = chat.splice(body, "real", 50, "max_completion_tokens")
+    sent = chat.splice(body, Change(model="real", output=50, limit_field="max_completion_tokens"))
     assert b'[ {"role" : "user","content":"\\u00e9"} ]' in sent
     assert b'{"a" : 1.0}' in sent
     assert json.loads(sent)["max_completion_tokens"] == 50
@@ -83,13 +84,15 @@ def test_unknown_values_keep_their_bytes() -> None:
 def test_a_limit_is_lowered_never_raised() -> None:
     """The bound that was reserved holds upstream."""
     body = b'{"model":"x","messages":[],"max_tokens":10}'
-    assert json.loads(chat.splice(body, "m", 50, "max_tokens"))["max_tokens"] == 10
-    assert json.loads(chat.splice(body, "m", 5, "max_tokens"))["max_tokens"] == 5
+    assert json.loads(chat.splice(body, Change(model="m", output=50)))["max_tokens"] == 10
+    assert json.loads(chat.splice(body, Change(model="m", output=5)))["max_tokens"] == 5
 
 
 def test_a_limit_goes_under_the_name_that_the_provider_obeys() -> None:
     """A provider that knows only max_tokens is bounded although the client used the other name."""
-    sent = json.loads(chat.splice(b'{"model":"x","messages":[],"max_completion_tokens":3}', "m", 50, "max_tokens"))
+    sent = json.loads(
+        chat.splice(b'{"model":"x","messages":[],"max_completion_tokens":3}', Change(model="m", output=50))
+    )
     assert sent == {"model": "m", "messages": [], "max_tokens": 3}
 
 
@@ -120,4 +123,4 @@ def test_the_digest_is_of_all_that_is_asked() -> None:
 def test_a_doubled_field_cannot_smuggle() -> None:
     """Where a field stands twice, one value is decided on and that one is sent."""
     body = b'{"model":"a","max_tokens":5,"messages":[],"max_tokens":900}'
-    assert json.loads(chat.splice(body, "m", 100, "max_tokens"))["max_tokens"] == 100
+    assert json.loads(chat.splice(body, Change(model="m", output=100)))["max_tokens"] == 100

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from pointsman.core.pricing import Meters
-from pointsman.wire.scan import Scan
+from pointsman.wire.scan import ChatScan, Scan
 
 
 def scanned(**chunk: Any) -> Scan:
     """A scan that has seen this chunk."""
-    scan = Scan()
+    scan = ChatScan()
     scan.data(json.dumps(chunk).encode())
     return scan
 
@@ -59,11 +59,11 @@ def test_a_cost_that_makes_no_sense_is_unknown(cost: object) -> None:
 )
 def test_first_content(choice: dict[str, Any], content: bool) -> None:
     """A role alone is no content yet: up to there another target can take over."""
-    assert Scan().data(json.dumps({"choices": [choice]}).encode()).content is content
+    assert ChatScan().data(json.dumps({"choices": [choice]}).encode()).content is content
 
 
 def test_errors_and_the_end_are_seen() -> None:
     """An error in the stream, and its last mark."""
-    assert Scan().data(b'{"error": {"message": "x"}}').error
-    assert Scan().data(b"[DONE]").done
-    assert not Scan().data(b"nonsense").content
+    assert ChatScan().data(b'{"error": {"message": "x"}}').error
+    assert ChatScan().data(b"[DONE]").done
+    assert not ChatScan().data(b"nonsense").content

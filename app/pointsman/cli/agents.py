@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,6 +14,15 @@ from pointsman.cli.client import plain, send
 from pointsman.wire import admin
 
 app = typer.Typer(help="Agents and their keys.")
+
+
+class Switch(StrEnum):
+    """Whether bodies are kept."""
+
+    ON = "on"
+    OFF = "off"
+
+
 Name = Annotated[str, typer.Argument(help="The agent's name.")]
 
 
@@ -62,6 +72,17 @@ def remove(name: Name) -> None:
     """Remove an agent. Its key stops working; what it spent stays in the books."""
     send(admin.RemoveAgent(name), answers.Done)
     show.line(f"{name} is removed.")
+
+
+@app.command()
+def keep(
+    name: Name,
+    switch: Annotated[Switch, typer.Argument(help="on or off.")],
+) -> None:
+    """Keep this agent's requests and answers on this machine, or do not. What was kept already stays."""
+    send(admin.KeepBodies(name, switch is Switch.ON), answers.Done)
+    said = "are kept" if switch is Switch.ON else "are not kept any more"
+    show.line(f"Requests and answers of {name} {said}.")
 
 
 def _print(made: answers.NewKey, *, json: bool) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from pointsman.wire.admin import CapState
+from pointsman.wire.admin import CapState, Savings
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -40,20 +42,62 @@ class ModelRow(msgspec.Struct, frozen=True):
 
 
 class SpendRow(msgspec.Struct, frozen=True):
-    """What one name of a scope cost."""
+    """What one name of a scope cost; `held` is apart from `amount`, `estimated` a part of it."""
 
     name: str
     requests: int
     amount: int
     tokens: int
+    held: int = 0
+    estimated: int = 0
+    saved: int = 0
+    fresh_input: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
 
 
 class SpendTable(msgspec.Struct, frozen=True):
-    """Money by one scope."""
+    """Money by one scope; `more` when only the dearest are here."""
 
     by: str
     rows: list[SpendRow]
-    total: int
+    total: SpendRow
+    more: bool = False
+    savings: Savings | None = None
+
+
+class PriceRow(msgspec.Struct, frozen=True):
+    """What a target costs, in micro-dollars per million tokens; `above` when a long input costs more."""
+
+    target: str
+    tier: str
+    source: str
+    dated: str = ""
+    known: bool = True
+    input: int = 0
+    cache_read: int = 0
+    cache_write_short: int = 0
+    cache_write_long: int = 0
+    output: int = 0
+    per_request: int = 0
+    per_hour: int = 0
+    above: list[int] = []
+
+
+class PriceTable(msgspec.Struct, frozen=True):
+    """All prices in use, and what the list is."""
+
+    rows: list[PriceRow]
+    price_list: str
+
+
+class Refreshed(msgspec.Struct, frozen=True):
+    """The price list in use now."""
+
+    price_list: str
+    models: int
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -102,3 +146,47 @@ class Explanation(msgspec.Struct, frozen=True, rename={"class_": "class"}):
     dropped: list[Dropped]
     caps: list[CapState]
     outcome: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """How far the audit's chain was followed; `problem` names the first row that does not fit."""
+
+    after: int
+    hash: str
+    done: bool
+    problem: str | None = None
+
+
+class EgressRow(msgspec.Struct, frozen=True):
+    """What went to one provider, of one sensitivity."""
+
+    provider: str
+    region: str
+    sensitivity: str
+    consent: str
+    requests: int
+    bytes: int
+    cost: int
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """How often one target took over from another, and why."""
+
+    source: str
+    target: str
+    why: str
+    count: int
+
+
+class CounterTables(msgspec.Struct, frozen=True):
+    """How requests fared; each count has a name and numbers."""
+
+    by_target: list[dict[str, Any]]
+    by_agent: list[dict[str, Any]]
+    handovers: list[Handover]
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """So many are gone."""
+
+    removed: int

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pointsman import __version__
-from pointsman.cli import agents, approvals, books, caps, explain, keys, models, now
+from pointsman.cli import agents, approvals, audit, caps, explain, keys, models, now, prices, spend
 
 _PROGRAMS = (
     "Programs, which take these names as well: 'pointsman' shows the tray, 'pointsman gateway' serves without a window "
@@ -32,8 +32,9 @@ app.add_typer(approvals.app, name="approvals")
 app.command()(now.pause)
 app.command()(now.resume)
 app.command()(explain.explain)
-app.command()(books.spend)
-app.add_typer(books.audit, name="audit")
+app.command()(spend.spend)
+app.command()(prices.prices)
+app.add_typer(audit.app, name="audit")
 app.command()(now.doctor)
 
 

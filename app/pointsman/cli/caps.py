@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,6 +14,60 @@ from pointsman.wire import admin
 app = typer.Typer(help="Caps: limits on spending.")
 Name = Annotated[str, typer.Argument(help="The cap's name.")]
 Limit = Annotated[int, typer.Argument(parser=words.dollars, metavar="DOLLARS", help="The limit, such as 10.00.")]
+
+
+class Scope(StrEnum):
+    """What a cap counts."""
+
+    EVERYTHING = "everything"
+    PERSON = "person"
+    PROJECT = "project"
+    LABEL = "label"
+    AGENT = "agent"
+    SESSION = "session"
+    TASK = "task"
+    MODEL = "model"
+    TIER = "tier"
+    REQUEST = "request"
+
+
+class Window(StrEnum):
+    """When a cap starts anew, in local time."""
+
+    ONCE = "once"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    SESSION = "session"
+
+
+class AtSoft(StrEnum):
+    """What happens at the soft mark."""
+
+    GO = "go"
+    ASK = "ask"
+    LOCAL = "local"
+    CHEAPER = "cheaper"
+    SHORTEN = "shorten"
+    DEFER = "defer"
+
+
+class AtLimit(StrEnum):
+    """What happens at the limit."""
+
+    ASK = "ask"
+    LOCAL = "local"
+    CHEAPER = "cheaper"
+    SHORTEN = "shorten"
+    DEFER = "defer"
+    REFUSE = "refuse"
+
+
+_ACTIONS = (
+    "ask: you are asked. local: a model on this machine answers. cheaper: a cheaper model of the plan that fits. "
+    "shorten: a shorter answer that fits. defer: work in the background waits."
+)
 
 
 @app.command("list")
@@ -31,25 +86,27 @@ def set_cap(  # noqa: PLR0913 each option of the command is an argument
     name: Name,
     limit: Limit,
     *,
-    window: Annotated[str, typer.Option(help="When it starts anew: once, hour, day, week, month or session.")] = "day",
-    scope: Annotated[
-        str, typer.Option(help="everything, person, project, label, agent, session, task, model or tier.")
-    ] = "everything",
+    window: Annotated[
+        Window | None,
+        typer.Option(help="When it starts anew, in your local time; session: with each session.", show_default="day"),
+    ] = None,
+    scope: Annotated[Scope, typer.Option(help="What it counts.")] = Scope.EVERYTHING,
     match: Annotated[str, typer.Option(help="Which one of the scope; without it, each by itself.")] = "",
     warn: Annotated[int, typer.Option(min=1, max=100, help="The soft mark, in percent of the limit.")] = 80,
-    at_soft: Annotated[str, typer.Option(help="At the soft mark: go, ask or local.")] = "go",
-    at_limit: Annotated[str, typer.Option(help="At the limit: ask, local or refuse.")] = "ask",
+    at_soft: Annotated[AtSoft, typer.Option(help="At the soft mark; go: nothing happens.")] = AtSoft.GO,
+    at_limit: Annotated[AtLimit, typer.Option(help=f"At the limit. {_ACTIONS} refuse: it does not run.")] = AtLimit.ASK,
 ) -> None:
-    """Make a cap, or change the one with this name."""
+    """Make a cap, or change the one with this name. Holds of others are waited for before anything happens."""
+    fallback = Window.ONCE if scope is Scope.REQUEST else Window.DAY
     command = admin.SetCap(
         name=name,
         limit=limit,
-        window=window,
-        scope=scope,
+        window=(window or fallback).value,
+        scope=scope.value,
         match=match,
         soft_percent=warn,
-        at_soft=at_soft,
-        at_limit=at_limit,
+        at_soft=at_soft.value,
+        at_limit=at_limit.value,
     )
     send(command, answers.Done)
     show.line(f"The cap {name} is {words.money(limit)}.")

@@ -35,22 +35,26 @@ def seconds(text: str) -> float:
 
 
 def moment(text: str) -> float:
-    """A local date (its midnight) or date and time to Unix seconds."""
+    """A local date (its midnight), a date and time, or a span before now such as 7d, to Unix seconds."""
     return _read(text).astimezone().timestamp()
 
 
 def end_moment(text: str) -> float:
     """The same, but a date alone stands for its whole day."""
     read = _read(text)
-    whole_day = ":" not in text and read.time() == time.min
+    whole_day = ":" not in text and not _SPAN.fullmatch(text.strip()) and read.time() == time.min
     return (read + timedelta(days=1) if whole_day else read).astimezone().timestamp()
 
 
 def _read(text: str) -> datetime:
+    if _SPAN.fullmatch(text.strip()):
+        return datetime.now().astimezone() - timedelta(seconds=seconds(text))
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date; write one such as 2026-11-20 or 2026-11-20T14:30") from None
+        raise typer.BadParameter(
+            f"{text!r} is not a date; write one such as 2026-11-20 or 2026-11-20T14:30, or a span such as 7d or 24h"
+        ) from None
 
 
 def money(micros: int | None) -> str:
@@ -89,3 +93,9 @@ def left(until: float, now: float) -> str:
     """Minutes and seconds until then; '0:00' when it is over."""
     rest = max(0, int(until - now))
     return f"{rest // 60}:{rest % 60:02}"
+
+
+def rate(micros: int) -> str:
+    """A price with all the decimals that it has, two at least."""
+    amount = Decimal(micros) / MICROS
+    return f"${amount:,.2f}" if micros % 10_000 == 0 else f"${amount:,f}"

@@ -5,16 +5,18 @@ Money is integer micro-dollars. An account is one cap, for one value of its scop
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-SCOPES = ("everything", "person", "project", "label", "agent", "session", "task", "model", "tier")
+SCOPES = ("everything", "person", "project", "label", "agent", "session", "task", "model", "tier", "request")
 WINDOWS = ("once", "hour", "day", "week", "month", "session")
-AT_SOFT = ("go", "ask", "local")
-AT_LIMIT = ("ask", "local", "refuse")
+AT_SOFT = ("go", "ask", "local", "cheaper", "shorten", "defer")
+AT_LIMIT = ("ask", "local", "cheaper", "shorten", "defer", "refuse")
 LARGEST = 10**15
 """A thousand million dollars: sums of such limits stay far inside 64 bits."""
 _APART = "\x1f"
@@ -45,6 +47,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     task: str
     model: str
     tier: str
+    request: str
 
 
 class Window(Struct, frozen=True):
@@ -102,23 +105,33 @@ def check(cap: Cap) -> str | None:
     ):
         if value not in allowed:
             return f'The cap "{cap.name}" has {what} "{value}": use one of {", ".join(allowed)}.'
-    if cap.scope == "everything" and cap.match:
-        return f'The cap "{cap.name}" is on everything, yet matches "{cap.match}": name a scope, or leave match out.'
     if not 0 <= cap.limit <= LARGEST:
         return f'The cap "{cap.name}" has a limit of {cap.limit} micro-dollars: use 0 to {LARGEST}.'
     if not 1 <= cap.soft_percent <= 100:
         return f'The cap "{cap.name}" has its soft mark at {cap.soft_percent} percent: use 1 to 100.'
+    return _check_scope(cap)
+
+
+def _check_scope(cap: Cap) -> str | None:
+    if cap.scope == "everything" and cap.match:
+        return f'The cap "{cap.name}" is on everything, yet matches "{cap.match}": name a scope, or leave match out.'
+    if cap.scope == "request" and (cap.match or cap.window != "once"):
+        return f'The cap "{cap.name}" is on each request: leave match out, and use the window "once".'
     return None
 
 
 def window(kind: str, now: float, zone: tzinfo) -> Window:
-    """The window of this kind around `now`, on the calendar of `zone`."""
+    """The window of this kind around `now`, on the calendar of `zone`; it begins and ends on a whole second."""
     if kind in ("once", "session"):
         return Window(kind, None, None)
-    local = datetime.fromtimestamp(now, zone)
+    return _on_calendar(kind, math.floor(now), zone)
+
+
+@lru_cache(256)
+def _on_calendar(kind: str, now: int, zone: tzinfo) -> Window:
     if kind == "hour":
-        return _hour(local, now)
-    today = local.date()
+        return _hour(now, zone)
+    today = _today(now, zone)
     if kind == "day":
         return _span(today.isoformat(), today, today + timedelta(days=1), zone)
     if kind == "week":
@@ -131,11 +144,24 @@ def window(kind: str, now: float, zone: tzinfo) -> Window:
     raise ValueError(f"no window is called {kind!r}")
 
 
-def _hour(local: datetime, now: float) -> Window:
+def _hour(now: int, zone: tzinfo) -> Window:
     # The offset is part of the key: when clocks go back, the same hour comes twice, each with its own account.
-    offset = (local.utcoffset() or timedelta()).total_seconds()
+    # Where they change within an hour of the clock (by half an hour on Lord Howe), the change is an edge too.
+    offset = _offset(now, zone)
     starts = (now + offset) // 3600 * 3600 - offset
-    return Window(f"{local:%Y-%m-%dT%H%z}", starts, starts + 3600)
+    first, ends = starts, starts + 3600
+    if _offset(starts, zone) != offset:
+        first = _change(starts, now, zone)
+    if _offset(ends - 1, zone) != offset:
+        ends = _change(now, ends - 1, zone)
+    return Window(f"{datetime.fromtimestamp(now, zone):%Y-%m-%dT%H%z}", first, ends)
+
+
+def _today(now: int, zone: tzinfo) -> date:
+    """The local date. One that has begun goes on, also where clocks go back over the midnight before it."""
+    found = datetime.fromtimestamp(now, zone).date()
+    following = found + timedelta(days=1)
+    return following if now >= _midnight(following, zone) else found
 
 
 def _span(key: str, first: date, after: date, zone: tzinfo) -> Window:
@@ -143,8 +169,23 @@ def _span(key: str, first: date, after: date, zone: tzinfo) -> Window:
 
 
 def _midnight(day: date, zone: tzinfo) -> float:
-    # Where clocks skip midnight, fold 0 reads it with the old offset: the very moment of the change.
-    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
+    early, late = (datetime(day.year, day.month, day.day, fold=fold, tzinfo=zone).timestamp() for fold in (0, 1))
+    # A midnight that comes twice counts the first time. One that clocks skip is read the wrong way round: the day
+    # begins at the very moment of the change.
+    return early if early <= late else _change(late, early, zone)
+
+
+def _offset(at: float, zone: tzinfo) -> float:
+    return (datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds()
+
+
+def _change(before: float, after: float, zone: tzinfo) -> float:
+    """The whole second, after the one and up to the other, from which on the offset is that of the later."""
+    low, high, new = math.floor(before), math.ceil(after), _offset(after, zone)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _offset(middle, zone) == new else (middle, high)
+    return float(high)
 
 
 def account_key(cap: Cap, subject: Subject) -> str | None:
@@ -188,6 +229,18 @@ def _short(account: Account, amount: int) -> Short | None:
     if account.cap.at_soft != "go" and used > account.soft_mark:
         return Short(account, 0, soft=True)
     return None
+
+
+def room(account: Account, lent: int = 0, *, soft: bool = False) -> int:
+    """The most that one account pays for, with what a grant lends; `soft`: and no soft mark that wants a word."""
+    watched = soft and account.cap.at_soft != "go"
+    bound = account.soft_mark if watched else account.limit
+    return max(0, bound + lent - account.spent - account.held)
+
+
+def headroom(accounts: Sequence[Account], *, soft: bool = False) -> int | None:
+    """The largest amount that passes no limit, nor with `soft` a mark. None where there is no cap at all."""
+    return min((room(account, soft=soft) for account in accounts), default=None)
 
 
 def hold(account: Account, amount: int, lent: int = 0) -> Account:

@@ -10,11 +10,17 @@ from pointsman.core import catalog_check as check
 from pointsman.core.catalog_check import CatalogError, Check, Value
 from pointsman.core.catalog_merge import merge
 from pointsman.core.catalog_parts import (
+    Allowance,
+    Batch,
+    Books,
     Cascade,
     Catalog,
     Fallback,
+    Keep,
     Limit,
     Limits,
+    Machine,
+    Prices,
     Provider,
     Routing,
     Rule,
@@ -23,18 +29,26 @@ from pointsman.core.catalog_parts import (
     Source,
     Target,
     Then,
+    Thresholds,
     Tier,
     When,
 )
+from pointsman.core.pricing import Rates
 
 __all__ = [
     "TIERS",
+    "Allowance",
+    "Batch",
+    "Books",
     "Cascade",
     "Catalog",
     "CatalogError",
     "Fallback",
+    "Keep",
     "Limit",
     "Limits",
+    "Machine",
+    "Prices",
     "Provider",
     "Routing",
     "Rule",
@@ -43,6 +57,7 @@ __all__ = [
     "Source",
     "Target",
     "Then",
+    "Thresholds",
     "Tier",
     "When",
     "read",
@@ -59,7 +74,7 @@ _deeds = check.some_of(*TIERS, "ask", "mask", "block")
 _unavailable = check.one_of(*TIERS, "queue", "refuse")
 
 _PROVIDER: dict[str, Check] = {
-    "dialect": check.one_of("chat", "responses", "messages"),
+    "dialect": check.one_or_more("chat", "responses", "messages"),
     "base_url": check.base_url,
     "key": check.one_of("keychain", "env", "none"),
     "key_env": check.text,
@@ -69,7 +84,9 @@ _PROVIDER: dict[str, Check] = {
     "terms": check.web_address,
     "rate_buffer": check.ratio,
     "limit_field": check.one_of("max_tokens", "max_completion_tokens"),
+    "batch": lambda value: Batch(**check.whole_struct(value, "a batch price", _BATCH)),
 }
+_BATCH: dict[str, Check] = {"service_tier": check.text, "percent": check.percent}
 _TARGET: dict[str, Check] = {
     "tier": _tier,
     "engine": check.one_of("llama_cpp", "mlx"),
@@ -104,10 +121,31 @@ _LEVELS: dict[str, Check] = {"default": _sensitivity} | dict.fromkeys(_SENSITIVI
 _SENSITIVITY: dict[str, Check] = _LEVELS | dict.fromkeys(("secret", "personal_data", "health", "finance"), _sensitivity)
 _FALLBACK: dict[str, Check] = dict.fromkeys(Fallback.__struct_fields__, _unavailable)
 _LIMIT: dict[str, Check] = dict.fromkeys(Limit.__struct_fields__, check.counted)
+_ALLOWANCE: dict[str, Check] = {
+    "name": check.text,
+    "agent": check.text,
+    "target": check.text,
+    "cap": check.text,
+    "over": check.dollars,
+}
 _RUNAWAY: dict[str, Check] = {
-    "calls_per_minute": check.counted,
+    "calls_per_minute": check.whole,
     "spend_per_minute": check.dollars,
-    "repeats": check.counted,
+    "repeats": check.whole,
+    "restarts": check.whole,
+    "within": check.seconds,
+}
+_MACHINE: dict[str, Check] = {
+    "price": check.dollars,
+    "months": check.counted,
+    "watts": check.counted,
+    "electricity": check.dollars,
+}
+_KEEP: dict[str, Check] = {
+    "bodies": check.flag,
+    "max_mb": check.counted,
+    "days": check.counted,
+    "personal": check.flag,
 }
 
 
@@ -149,7 +187,8 @@ def _provider(value: Value, given: dict[str, Any]) -> Provider:
         value.refuse("a provider needs 'base_url'")
     if given.get("key") == "env" and "key_env" not in given:
         value.refuse("key = \"env\" needs 'key_env', the name of the variable that holds the key")
-    return Provider(**given)
+    spoken = {"dialects": given.pop("dialect")} if "dialect" in given else {}
+    return Provider(**given, **spoken)
 
 
 def _target(value: Value, given: dict[str, Any]) -> Target:
@@ -163,9 +202,22 @@ def _target(value: Value, given: dict[str, Any]) -> Target:
         value.refuse('an engine runs on this machine. Write tier = "local"')
     if "engine" in given and "context" not in given:
         value.refuse("a target with an engine needs 'context', the tokens to make room for")
+    if isinstance(given.get("price"), Rates) and given["price"].per_hour and given["tier"] != "private":
+        value.refuse("'per_hour' is the price of a private server. For this machine, write it into [machine]")
     if "provider" in given:
         given.setdefault("model", given["name"])
     return Target(**given | {"can": frozenset(given.get("can", ()))})
+
+
+def _allowances(value: Value) -> tuple[Allowance, ...]:
+    if not isinstance(value.raw, list):
+        value.refuse("each allowance begins with a line [[allowances]]")
+    parts = [value.part(position) for position in range(len(value.raw))]
+    found = tuple(Allowance(**check.whole_struct(part, "an allowance", _ALLOWANCE)) for part in parts)
+    for position, part in enumerate(parts):
+        if found[position].name in {one.name for one in found[:position]}:
+            part.refuse(f"another allowance is called '{found[position].name}'. Give one of them another name")
+    return found
 
 
 def _alias(value: Value) -> dict[str, tuple[str, ...]]:
@@ -210,6 +262,18 @@ def _limits(value: Value) -> dict[str, Limit]:
     return {name: Limit(**check.struct(part, "a limit", _LIMIT)) for name, part in value.parts()}
 
 
+def _thresholds_of(value: Value) -> dict[str, Thresholds]:
+    return {name: Thresholds(**check.struct(part, "an agent's [runaway]", _RUNAWAY)) for name, part in value.parts()}
+
+
+def _machine(value: Value) -> Machine:
+    given = check.struct(value, "[machine]", _MACHINE)
+    for one, other in (("price", "months"), ("watts", "electricity")):
+        if (one in given) != (other in given):
+            value.refuse(f"'{one}' and '{other}' belong together: write both, or neither")
+    return Machine(**given)
+
+
 def _only(kind: Callable[..., Any], what: str, checks: dict[str, Check]) -> Check:
     return lambda value: kind(**check.struct(value, what, checks))
 
@@ -230,7 +294,12 @@ _TABLES: dict[str, Check] = {
         {"max_escalation_rate": check.ratio, "window": check.seconds, "thresholds": _thresholds},
     ),
     "limits": _only(Limits, "[limits]", _LIMIT | {"targets": _limits, "agents": _limits}),
-    "runaway": _only(Runaway, "[runaway]", _RUNAWAY),
+    "allowances": _allowances,
+    "runaway": _only(Runaway, "[runaway]", _RUNAWAY | {"agents": _thresholds_of}),
+    "keep": _only(Keep, "[keep]", _KEEP),
+    "ledger": _only(Books, "[ledger]", {"database": check.database}),
+    "machine": _machine,
+    "prices": _only(Prices, "[prices]", {"refresh": check.flag, "interval": check.seconds}),
 }
 
 
@@ -263,6 +332,8 @@ def _spoken_of(merged: Value, catalog: Catalog) -> Iterable[tuple[Value, str, st
         if rule.then.target is not None:
             place = merged.part("rules").part(position).part("then").part("target")
             yield place, rule.then.target, "a target or an alias", [*catalog.targets, *catalog.aliases]
+    for position, allowance in enumerate(catalog.allowances):
+        yield merged.part("allowances").part(position).part("target"), allowance.target, "a target", catalog.targets
     for name in catalog.cascade.thresholds:
         yield merged.part("cascade").part("thresholds").part(name), name, "a target", catalog.targets
     for name in catalog.limits.targets:

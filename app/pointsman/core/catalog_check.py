@@ -17,6 +17,7 @@ _DURATION = re.compile(r"(\d{1,6})(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DATE = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
 _DEAREST = Decimal(1_000_000)
+_NO_DATABASE = "'database' must be an address such as \"postgresql://host/name\""
 
 
 class Spot(NamedTuple):
@@ -87,6 +88,15 @@ def struct(value: Value, what: str, checks: Mapping[str, Check]) -> dict[str, An
     return found
 
 
+def whole_struct(value: Value, what: str, checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The settings of a table in which none can be left out."""
+    given = struct(value, what, checks)
+    for needed in checks:
+        if needed not in given:
+            value.refuse(f"{what} needs '{needed}'")
+    return given
+
+
 def write(wrong: str, known: Iterable[str]) -> str:
     """What to write instead: the closest spelling, or all there are."""
     names = sorted(known)
@@ -131,6 +141,13 @@ def _number(value: Value, least: int) -> int:
     if isinstance(value.raw, bool) or not isinstance(value.raw, int) or value.raw < least:
         value.refuse(f"'{value.name}' must be a whole number of at least {least}")
     return value.raw
+
+
+def percent(value: Value) -> int:
+    """A whole number from 1 to 100."""
+    if counted(value) > 100:
+        value.refuse(f"'{value.name}' must be a whole number from 1 to 100")
+    return int(value.raw)
 
 
 def ratio(value: Value) -> float:
@@ -191,6 +208,20 @@ def some_of(*known: str) -> Check:
     return check
 
 
+def one_or_more(*known: str) -> Check:
+    """One of these words, or a list of them in order of preference."""
+
+    def check(value: Value) -> tuple[str, ...]:
+        if isinstance(value.raw, str):
+            return (one_of(*known)(value),)
+        words: tuple[str, ...] = some_of(*known)(value)
+        if not words:
+            value.refuse(f"'{value.name}' must name at least one of {', '.join(known)}")
+        return words
+
+    return check
+
+
 def web_address(value: Value) -> str:
     """An http or https address with a host, without a password in it."""
     parts = _address(text(value))
@@ -216,6 +247,20 @@ def base_url(value: Value) -> str:
     if "?" in address or "#" in address:
         value.refuse(f"'{value.name}' must end before any '?' or '#'")
     return address.rstrip("/")
+
+
+def database(value: Value) -> str:
+    """The address of a PostgreSQL database, without a password: this file is read by others, and copied."""
+    try:
+        parts = urlsplit(text(value))
+        named = parts.scheme in {"postgresql", "postgres"} and parts.path.strip("/") and parts.port != 0
+    except ValueError:
+        value.refuse(_NO_DATABASE)
+    if not named or re.search(r"\s", value.raw):
+        value.refuse(_NO_DATABASE)
+    if parts.password is not None or "password" in parts.query:
+        value.refuse(f"'{value.name}' must not hold a password. Put it in PGPASSWORD or in ~/.pgpass")
+    return str(value.raw)
 
 
 def dollars(value: Value) -> int:
@@ -251,17 +296,23 @@ _PRICE: dict[str, Check] = {
     "cache_write": dollars,
     "cache_write_long": dollars,
     "per_request": dollars,
+    "per_hour": dollars,
     "dated": _date,
 }
 
 
 def price(value: Value) -> str | Rates:
-    """The word auto or free, or a table in dollars per million tokens; a cache rate left out is the input's."""
+    """The word auto or free, or a table in dollars per million tokens; a cache rate left out is the input's.
+
+    A server by the hour needs no price of tokens: its tokens cost nothing more.
+    """
     if value.raw in ("auto", "free"):
         return str(value.raw)
     if not isinstance(value.raw, dict):
         value.refuse(f'\'{value.name}\' must be "auto", "free" or a table such as {{ input = 3.0, output = 15.0 }}')
     given = struct(value, "a price", _PRICE)
+    if given.get("per_hour") and not {"input", "output"} & given.keys():
+        given |= {"input": 0, "output": 0}
     for needed in ("input", "output"):
         if needed not in given:
             value.refuse(f"a price needs '{needed}', in dollars per million tokens")
@@ -273,6 +324,7 @@ def price(value: Value) -> str | Rates:
         cache_write_short=short,
         cache_write_long=given.get("cache_write_long", short),
         per_request=given.get("per_request", 0),
+        per_hour=given.get("per_hour", 0),
         source=value.spot.file,
         dated=given.get("dated", ""),
     )

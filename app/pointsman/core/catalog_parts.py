@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from pointsman.core.pricing import Rates
 
@@ -21,15 +21,23 @@ class Tier(Struct, frozen=True, kw_only=True):
     health_interval: float = 30.0
 
 
+class Batch(Struct, frozen=True, kw_only=True):
+    """What a provider takes for work that can wait: `percent` of its price, asked for as this service tier."""
+
+    service_tier: str
+    percent: int
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """Who answers over HTTP. `key` is keychain, env (the variable `key_env`) or none; None means not known.
 
+    `dialects` are those it speaks; a request in another is translated into the first.
     `limit_field` is the field in which this provider reads the most tokens that an answer may have.
     """
 
     name: str
     base_url: str
-    dialect: str = "chat"
+    dialects: tuple[str, ...] = ("chat",)
     key: str = "keychain"
     key_env: str | None = None
     region: str | None = None
@@ -38,6 +46,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     terms: str | None = None
     rate_buffer: float = 1.0
     limit_field: str = "max_tokens"
+    batch: Batch | None = None
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -145,12 +154,72 @@ class Limits(Limit, frozen=True, kw_only=True):
     agents: dict[str, Limit] = {}
 
 
-class Runaway(Struct, frozen=True, kw_only=True):
-    """When an agent is paused and the person asked; `spend_per_minute` in micro-dollars, None means never."""
+class Thresholds(Struct, frozen=True, kw_only=True):
+    """From when on an agent is taken to run away; `spend_per_minute` in micro-dollars; 0 means never, None not said."""
 
     calls_per_minute: int | None = None
     spend_per_minute: int | None = None
     repeats: int | None = None
+    restarts: int | None = None
+    within: float | None = None
+
+
+class Runaway(Thresholds, frozen=True, kw_only=True):
+    """When an agent is paused and the person asked; what single agents have of their own."""
+
+    agents: dict[str, Thresholds] = {}
+
+    def of(self, agent: str) -> Thresholds:
+        """An agent's own thresholds, and those of all where it has none."""
+        own = self.agents.get(agent)
+        if own is None:
+            return self
+        said = {name: value for name in Thresholds.__struct_fields__ if (value := getattr(own, name)) is not None}
+        return structs.replace(self, **said)
+
+
+class Keep(Struct, frozen=True, kw_only=True):
+    """What is kept of requests and answers, sealed: `max_mb` in all, each for `days`; `personal` ones only if chosen."""
+
+    bodies: bool = True
+    max_mb: int = 200
+    days: int = 30
+    personal: bool = False
+
+
+class Allowance(Struct, frozen=True, kw_only=True):
+    """One [[allowances]] entry: this agent may pass this cap with this target by `over` micro-dollars each window."""
+
+    name: str
+    agent: str
+    target: str
+    cap: str
+    over: int
+
+
+class Books(Struct, frozen=True, kw_only=True):
+    """Where the ledger is kept: at the address of a PostgreSQL database, or, with None, in a file of our own."""
+
+    database: str | None = None
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """What this machine costs, as far as the person says so: `price` over `months`, `watts` more while it answers.
+
+    Money in micro-dollars; `electricity` is for a kilowatt-hour.
+    """
+
+    price: int = 0
+    months: int = 0
+    watts: int = 0
+    electricity: int = 0
+
+
+class Prices(Struct, frozen=True, kw_only=True):
+    """Whether a newer price list is fetched over the network, and how often, in seconds."""
+
+    refresh: bool = False
+    interval: float = 86_400.0
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
@@ -168,6 +237,11 @@ class Catalog(Struct, frozen=True, kw_only=True):
     cascade: Cascade = Cascade()
     limits: Limits = Limits()
     runaway: Runaway = Runaway()
+    allowances: tuple[Allowance, ...] = ()
+    keep: Keep = Keep()
+    ledger: Books = Books()
+    machine: Machine = Machine()
+    prices: Prices = Prices()
 
     def by_tier(self, tier: str) -> tuple[Target, ...]:
         """The targets of a tier, in the order of the file."""

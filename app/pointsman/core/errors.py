@@ -3,15 +3,19 @@
     PointsmanError              code, HTTP status, one sentence for a person
     ├── Refusal                 the door says no to one request
     │   ├── BadRequest          400  the body cannot be read or asks for what does not exist
+    │   ├── Unanswerable        400  nothing may and can answer, and time will not mend it
     │   ├── NotAuthorised       401  no key, or an unknown one
     │   ├── PaymentRequired     402  a cap, a person or an unknown price stands in the way
     │   ├── Forbidden           403  a foreign Host or Origin, or a rule
     │   ├── NotFound            404  no such path or model
+    │   ├── UpgradeRequired     426  a WebSocket was asked for
     │   ├── TooLarge            413  the body passes the bound
     │   ├── Busy                429  the local queue is full
     │   ├── Paused              402  the person paused this agent
     │   ├── Stopped             402  the person stopped this request
     │   ├── UpstreamFailed      502  every attempt failed
+    │   │   ├── TimedOut        504  no answer came in time
+    │   │   └── UpstreamSaid    as the upstream said  the last attempt was refused by its upstream
     │   ├── Unavailable         503  nothing is there to answer
     │   └── Broken              500  a mistake of Pointsman's own
     └── SetupError              the program cannot start, or a command cannot be done
@@ -28,7 +32,7 @@ class PointsmanError(Exception):
     """`sentence` is what a person reads: what was wrong, where, and what to do."""
 
     code: ClassVar[str] = "error"
-    status: ClassVar[int] = 500
+    status: int = 500
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -105,6 +109,13 @@ class NotFound(Refusal):
     status = 404
 
 
+class UpgradeRequired(Refusal):
+    """Only plain HTTP is spoken here; clients that hear it fall back at once."""
+
+    code = "upgrade_required"
+    status = 426
+
+
 class TooLarge(Refusal):
     """The body is over the bound."""
 
@@ -128,11 +139,35 @@ class UpstreamFailed(Refusal):
     retry = True
 
 
+class TimedOut(UpstreamFailed):
+    """No answer came in the time that the client, or patience, allows."""
+
+    code = "timed_out"
+    status = 504
+
+
+class UpstreamSaid(UpstreamFailed):
+    """An upstream's own refusal, passed on with its status and those of its headers that a client obeys."""
+
+    code = "upstream_refused"
+
+    def __init__(self, sentence: str, detail: str, *, status: int, headers: dict[str, str]) -> None:
+        super().__init__(sentence, detail)
+        self.status = status
+        self.headers = headers
+
+
 class Unavailable(Refusal):
     """No target may and can answer."""
 
     code = "unavailable"
     status = 503
+
+
+class Unanswerable(Refusal):
+    """No target may and can answer, and the same request will not fare better later: agents try a 503 again and again."""
+
+    code = "unanswerable"
 
 
 class Broken(Refusal):

@@ -108,7 +108,7 @@ def _estimate(request: Request) -> int:
 
 def _bound(request: Request) -> int:
     """No byte-level tokenizer makes more tokens than bytes; images and separators come on top."""
-    return request.size + request.images * _IMAGE_BOUND + _overhead(request)
+    return request.size + request.images * _IMAGE_BOUND + request.extra_tokens + _overhead(request)
 
 
 def _overhead(request: Request) -> int:

@@ -26,10 +26,11 @@ class Meters(msgspec.Struct, frozen=True, kw_only=True):
         return self.fresh_input + self.cache_read + self.cache_write_short + self.cache_write_long
 
 
-class Rates(msgspec.Struct, frozen=True, kw_only=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a model costs, from where and of which day that is known.
 
-    `above` holds (N, rates): when the whole input passes N tokens, those rates hold for all of it.
+    `above` holds (N, rates): when the whole input passes N tokens, those rates hold for all of it. `per_hour` is what
+    a server of one's own costs whether it is asked or not: no request adds to it, the break-even counts it.
     """
 
     input: int
@@ -38,11 +39,14 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_long: int
     output: int
     per_request: int = 0
+    per_hour: int = 0
     source: str
     dated: str
     above: tuple[tuple[int, Rates], ...] = ()
 
 
+_RATES = ("input", "cache_read", "cache_write_short", "cache_write_long", "output", "per_request")
+_reader = msgspec.json.Decoder(Rates)
 FREE = Rates(input=0, cache_read=0, cache_write_short=0, cache_write_long=0, output=0, source="this machine", dated="")
 
 
@@ -69,6 +73,41 @@ def bound(input_tokens: int, output_tokens: int, rates: Rates, n: int = 1) -> in
     dearest_out = max(r.output for r in reach)
     tokens = input_tokens * dearest_in + n * output_tokens * dearest_out
     return _round_up(tokens) + max(r.per_request for r in reach)
+
+
+def charged(meters: Meters | None, billed: int | None, rates: Rates) -> int | None:
+    """What is owed for a whole answer; None when neither usage nor a cost was told, so that the estimate is owed.
+
+    A cost that the provider tells wins. A cost of nothing does not, where the tokens have a price: brokers tell it
+    when they bill somewhere else. Nothing told of tokens and a cost of nothing is nothing told.
+    """
+    if billed:
+        return billed
+    if meters is None:
+        return None
+    return cost(meters, rates)
+
+
+def dearest(one: Rates, other: Rates) -> Rates:
+    """Rates under which nothing costs less than under either: for a request that may end under the other price."""
+    starts = sorted({start for rates in (one, other) for start, _ in rates.above})
+    above = tuple((start, _dearest(_at(start + 1, one), _at(start + 1, other))) for start in starts)
+    return msgspec.structs.replace(_dearest(one, other), above=above)
+
+
+def _dearest(one: Rates, other: Rates) -> Rates:
+    amounts = {name: max(getattr(one, name), getattr(other, name)) for name in _RATES}
+    return msgspec.structs.replace(one, **amounts, above=())
+
+
+def told(rates: Rates) -> str:
+    """The rates as JSON, with their source and date: what a charge and its row in the audit keep."""
+    return msgspec.json.encode(rates).decode()
+
+
+def kept(text: str) -> Rates:
+    """The rates that were told. Raises `msgspec.DecodeError` for anything else."""
+    return _reader.decode(text)
 
 
 def _at(input_tokens: int, rates: Rates) -> Rates:

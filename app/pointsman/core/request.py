@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from pointsman.core.shape import Shape
+
 
 class Finding(msgspec.Struct, frozen=True):
     """So many finds of one kind in a text: mail_address, card_number, bank_account, secret_key."""
@@ -19,13 +21,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message, without its text: its role, a digest of its bytes, its size in bytes, its images, its finds."""
+    """One message, without its text: its role, a digest of its bytes, its size in bytes, its images, its finds.
+
+    `shape` is for near-equality; only the messages of the newest step have one.
+    """
 
     role: str
     digest: str
     size: int
     images: int = 0
     verdict: Verdict = Verdict()
+    shape: Shape = Shape()
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +55,9 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request. Sizes are bytes, `max_tokens` is what the client asked for (None: it did not say).
 
-    `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages. `last_user` is the text of the last user turn, for the rules; it is never written anywhere.
+    `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages.
+    `extra_tokens` bounds input that the provider adds by itself. `last_user` is the text of the last user turn, for
+    the rules; it is never written anywhere.
     """
 
     id: str
@@ -65,6 +73,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     schema: bool = False
     wants_usage: bool = False
     unpriced: str | None = None
+    extra_tokens: int = 0
     last_user: str = ""
     rest: tuple[Verdict, ...] = ()
     digest: str = ""

@@ -24,6 +24,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try at one target. Money in micro-dollars: `about` is likely, `at_most` never exceeded; None: no price known.
 
     `ask` says what the person must be asked before it runs: consent (data would leave), price (it is unknown).
+    `service_tier` is the provider's name for another price, where the request is to run at that.
     """
 
     target: str
@@ -33,13 +34,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     output: int
     ask: str | None = None
     rates: Rates | None = None
+    service_tier: str | None = None
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """A target that will not be tried, and why."""
+    """A target that will not be tried, and why. `passing`: time alone may mend it."""
 
     target: str
     reason: str
+    passing: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +54,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """What the shell knows: rates by target (None: unknown), and a sentence for each target that is out of order."""
+    """What the shell knows: rates by target (None: unknown), and a sentence for each target that is out of order.
+
+    `passing` holds those sentences that time alone may mend.
+    """
 
     rates: Mapping[str, Rates | None]
     down: Mapping[str, str]
+    passing: Mapping[str, str] = {}
 
 
 def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: Circumstances) -> Plan:
@@ -64,9 +71,9 @@ def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: 
     attempts: list[Attempt] = []
     dropped: list[Dropped] = []
     for target in (catalog.targets[name] for name in names):
-        problem = _problem(target, request, facts, ruling, now)
+        problem = _alone(target, request, catalog) or _problem(target, request, facts, ruling, now)
         if problem is not None:
-            dropped.append(Dropped(target.name, problem))
+            dropped.append(Dropped(target.name, problem, now.passing.get(target.name) == problem))
         else:
             attempts.append(_attempt(target, request, facts, ruling, now.rates.get(target.name)))
     if automatic:  # nobody asked for that very target: what needs no question comes first
@@ -127,6 +134,12 @@ def _ordered(catalog: Catalog, tiers: list[str]) -> list[str]:
     return [target.name for tier in tiers for target in catalog.by_tier(tier)]
 
 
+def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
+    """Several answers at once exist only where client and provider both speak chat completions."""
+    several = target.provider is not None and request.dialect in catalog.providers[target.provider].dialects
+    return "it gives one answer at a time" if request.n > 1 and not several else None
+
+
 def _problem(target: Target, request: Request, facts: Facts, ruling: Ruling, now: Circumstances) -> str | None:
     """Why this target cannot or may not answer, None if it can."""
     checks: tuple[tuple[Callable[[], bool], str], ...] = (
@@ -135,7 +148,6 @@ def _problem(target: Target, request: Request, facts: Facts, ruling: Ruling, now
             f"{ruling.sensitivity} data may not go to the {target.tier} tier (rule '{ruling.rule}')",
         ),
         (lambda: target.name in now.down, now.down.get(target.name, "")),
-        (lambda: request.n > 1 and target.tier == "local", "it gives one answer at a time"),
         (lambda: facts.tools and "tools" not in target.can, "it cannot use tools"),
         (lambda: facts.images and "vision" not in target.can, "it cannot see images"),
         (lambda: facts.schema and "json_schema" not in target.can, "it cannot promise a JSON schema"),

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from pointsman.engines import protocol
+from pointsman.engines import memory, protocol
 from pointsman.engines.answer import Answer
 from pointsman.engines.failures import LoadFailed, Rejected
 from pointsman.engines.grammar import grammar_for
@@ -54,6 +54,7 @@ class _Job:
             completion_tokens=self.completion_tokens,
             cached_tokens=self.cached,
             entropy=float(np.mean(self.entropies)) if self.entropies else None,
+            peak_bytes=memory.peak_bytes(),
         )
 
 

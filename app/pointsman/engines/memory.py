@@ -1,6 +1,8 @@
-"""How much memory a process holds."""
+"""How much memory a process holds, and held at most."""
 
 from __future__ import annotations
+
+import sys
 
 import psutil
 
@@ -11,3 +13,13 @@ def resident_bytes(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+def peak_bytes() -> int | None:
+    """The most memory that this process ever held; None where the system does not tell."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -97,7 +97,10 @@ class Calls(msgspec.Struct, frozen=True, tag="calls", tag_field="ev"):
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="ev"):
-    """The answer is complete. `finish` is stop, length, tool_calls or cancelled; `entropy` the mean in nats."""
+    """The answer is complete. `finish` is stop, length, tool_calls or cancelled; `entropy` the mean in nats.
+
+    `peak_bytes` is the most memory that the worker ever had, None where its system does not tell.
+    """
 
     id: str
     finish: str
@@ -105,6 +108,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="ev"):
     completion_tokens: int
     cached_tokens: int = 0
     entropy: float | None = None
+    peak_bytes: int | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field="ev"):

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
-from pointsman.core import approval
+from pointsman.core import approval, budget
 from pointsman.core.approval import Case
-from pointsman.core.errors import BadRequest
+from pointsman.core.errors import BadRequest, PaymentRequired
 from pointsman.core.events import ApprovalAsked, ApprovalEnded
 from pointsman.gateway.bus import Bus
 from pointsman.wire.admin import Answer, Question
 
 Granting = Callable[[Question, Answer], Awaitable[None]]
+Noting = Callable[[Question, Case], Awaitable[None]]
+
+_DEAREST = 10**12  # micro-dollars for a million tokens: a million dollars
 
 
-class _Open:
-    """A question, its case, and whoever waits for it."""
+class Open:
+    """A question, its case, and whoever waits for it. `ended` resolves when the case is closed."""
 
     def __init__(self, question: Question, case: Case, grant: Granting) -> None:
         self.question = question
         self.case = case
         self.grant = grant
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answering = False
+
+    def waits(self) -> bool:
+        """Whether nobody has answered it, nor is about to."""
+        return self.case.open and not self.answering
 
 
 class Approvals:
@@ -37,7 +44,13 @@ class Approvals:
     def __init__(self, bus: Bus, wait: float = approval.WAIT) -> None:
         self._bus = bus
         self._wait = wait
-        self._cases: dict[str, _Open] = {}
+        self._cases: dict[str, Open] = {}
+        self._noting: Noting | None = None
+        self._notes: set[asyncio.Task[None]] = set()
+
+    def on_end(self, noting: Noting) -> None:
+        """What is told of each question that ends, however it ends."""
+        self._noting = noting
 
     async def ask(self, case: Case, question: Question, grant: Granting) -> Case:
         """Put the question and wait for its end, at most as long as the agent's connection is held.
@@ -45,13 +58,31 @@ class Approvals:
         An equal question that is open already is joined; one that the person just denied is denied quietly. A case
         that comes back pending means: nobody answered yet, and an answer may still come for the retry.
         """
-        found = self._equal(case.key) or self._put(case, question, grant)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(found.ended.wait(), max(0.0, found.case.waits_until - time.time()))
-        return found.case
+        with self.waiting(case, question, grant) as found:
+            await asyncio.wait([found.ended], timeout=max(0.0, case.waits_until - time.time()))
+            return found.case
 
-    async def answer(self, given: Answer) -> None:
-        """The person's answer. Raises `BadRequest` where the question is closed or the answer makes no sense for it."""
+    @contextmanager
+    def waiting(self, case: Case, question: Question, grant: Granting) -> Iterator[Open]:
+        """The question, put or joined, while a connection waits for it. Raises `PaymentRequired` where there are too many."""
+        found = self._equal(case.key) or self._put(case, question, grant)
+        self._joined(found, approval.join(found.case, time.time(), case.waits_until - case.asked))
+        try:
+            yield found
+        finally:
+            self._joined(found, approval.leave(found.case))
+
+    def withdraw(self, found: Open) -> None:
+        """The request of one connection that waits runs without an answer. Nothing, where one is being given now."""
+        if not found.answering:
+            self._move(found, approval.withdraw(found.case, time.time()))
+
+    async def answer(self, given: Answer, keep: Granting | None = None) -> None:
+        """The person's answer. Raises `BadRequest` where the question is closed or the answer makes no sense for it.
+
+        `keep` writes down what an approval changes for good, before the request goes on.
+        """
+        self._sweep()
         found = self._cases.get(given.question)
         if found is None or found.answering or not found.case.open:
             raise BadRequest("This question is closed already. If the agent asks again, you will be asked again.")
@@ -59,10 +90,13 @@ class Approvals:
         found.answering = True  # a second click while the grant is written pays nothing more
         try:
             if given.verdict == "approve":
+                if keep is not None:
+                    await keep(found.question, given)
                 await found.grant(found.question, given)
         finally:
             found.answering = False
         self._move(found, approval.answer(found.case, given.verdict, given.scope, given.amount or 0, time.time()))
+        await asyncio.gather(*self._notes)
 
     def open(self) -> list[Question]:
         """Questions that wait, the newest first; what has run out is closed on the way."""
@@ -70,52 +104,102 @@ class Approvals:
         waiting = [found.question for found in self._cases.values() if found.case.open]
         return sorted(waiting, key=lambda question: -question.asked)
 
-    def new_case(self, key: str, kind: str) -> Case:
-        """The case of a new question, for its id and its clocks."""
-        return approval.ask(secrets.token_hex(6), key, kind, time.time(), self._wait)
+    def new_case(self, key: str, kind: str, until: float | None = None) -> Case:
+        """The case of a new question, for its id and its clocks; the connection is held `until` then."""
+        now = time.time()
+        wait = self._wait if until is None else max(0.0, min(self._wait, until - now))
+        return approval.ask(secrets.token_hex(6), key, kind, now, wait)
 
-    def _put(self, case: Case, question: Question, grant: Granting) -> _Open:
-        found = self._cases[case.id] = _Open(question, case, grant)
-        self._bus.publish(ApprovalAsked(case.id, question.agent, f"{question.agent} asks for {question.model}."))
+    @property
+    def wait(self) -> float:
+        """How many seconds a connection is held."""
+        return self._wait
+
+    def _put(self, case: Case, question: Question, grant: Granting) -> Open:
+        others = [one.case for one in self._cases.values() if one.case.kind != "runaway"]
+        if case.kind != "runaway" and approval.crowded(others, question.agent, time.time()):
+            raise PaymentRequired(
+                f"{question.agent} has {approval.OPEN_EACH} questions open already. "
+                "Answer those in Pointsman, then send this again."
+            )
+        owned = msgspec.structs.replace(case, agent=question.agent)
+        found = self._cases[case.id] = Open(question, owned, grant)
+        asyncio.get_running_loop().call_later(case.expires - time.time() + 0.1, self._sweep)
+        said = question.sentence or f"{question.agent} asks for {question.model}."
+        self._bus.publish(ApprovalAsked(case.id, question.agent, said))
         return found
 
-    def _equal(self, key: str) -> _Open | None:
+    def _equal(self, key: str) -> Open | None:
         """An open question, an answer meant for this retry, or a fresh denial."""
         self._sweep()
-        for found in self._cases.values():
-            case = found.case
-            if case.key == key and (case.open or case.state == "local" or approval.quiet(case, time.time())):
-                if case.open:  # the retry's connection waits anew; the question's own life does not grow
-                    waits = min(time.time() + self._wait, case.expires)
-                    found.case = msgspec.structs.replace(case, waits_until=waits)
-                    found.question = msgspec.structs.replace(found.question, waits_until=waits)
-                return found
-        return None
+        now = time.time()
+        return next(
+            (one for one in self._cases.values() if one.case.key == key and approval.counts(one.case, now)), None
+        )
 
-    def _move(self, found: _Open, case: Case) -> None:
+    def _joined(self, found: Open, case: Case) -> None:
         found.case = case
-        if not case.open:
-            found.ended.set()
+        found.question = msgspec.structs.replace(
+            found.question, waits_until=case.waits_until, covers=max(1, case.waiting)
+        )
+
+    def _move(self, found: Open, case: Case) -> None:
+        closed = found.case.open and not case.open
+        found.case = case
+        if closed:
+            found.ended.set_result(None)
             outcome = ApprovalEnded(question=case.id, agent=found.question.agent, outcome=case.state)
             self._bus.publish(outcome)
+            self._note(found)
+
+    def _note(self, found: Open) -> None:
+        if self._noting is not None:
+            task = asyncio.ensure_future(self._noting(found.question, found.case))
+            self._notes.add(task)
+            task.add_done_callback(self._notes.discard)
 
     def _sweep(self) -> None:
         now = time.time()
         for id_, found in list(self._cases.items()):
-            if found.case.open and now >= found.case.expires:
+            if not found.answering:
                 self._move(found, approval.expire(found.case, now))
-            elif not found.case.open and now > (found.case.ended or 0.0) + approval.LIFE:
+            if approval.forgotten(found.case, now):
                 del self._cases[id_]
 
 
 def _check(question: Question, given: Answer) -> None:
+    """Raises `BadRequest` with what the answer lacks."""
     if given.verdict == "local" and question.local_model is None:
         raise BadRequest("No model on this machine can answer this request.")
     if given.verdict != "approve":
         return
     if question.kind == "price":
-        raise BadRequest("A request without a known price cannot be allowed. Give the target a price in models.toml.")
-    if given.scope != "request" and question.kind not in ("money", "soft"):
-        raise BadRequest("This can be allowed for this request only.")
-    if given.scope != "request" and question.kind == "money" and (given.amount or 0) < question.over:
+        _check_price(given)
+    elif question.kind not in ("money", "soft"):
+        if given.scope != "request":
+            raise BadRequest("This can be allowed for this request only.")
+    elif given.scope != "request":
+        _check_amount(question, given)
+
+
+def _check_price(given: Answer) -> None:
+    if given.price is None:
+        raise BadRequest(
+            "Say what a million tokens cost, in and out, or use another model: an unknown price is never free."
+        )
+    if not all(0 <= one <= _DEAREST for one in given.price):
+        raise BadRequest("A price is from $0 to $1,000,000 for a million tokens.")
+    if given.scope != "request":
+        raise BadRequest("A price is kept for good: leave the scope out.")
+
+
+def _check_amount(question: Question, given: Answer) -> None:
+    missing_is_meant = given.amount is None and given.scope in ("agent", "always")
+    if not missing_is_meant and (given.amount is None or given.amount < question.over):
         raise BadRequest("The amount is less than this request needs. Give at least what is missing.")
+    if (given.amount or 0) > budget.LARGEST:
+        raise BadRequest("The amount is more than any cap can be. Give a smaller one.")
+    if given.seconds is not None and not 1 <= given.seconds <= approval.DAY:
+        raise BadRequest("An agent and model are allowed for a second at least and 24 hours at most.")
+    if given.scope == "always" and question.allowance is None:
+        raise BadRequest("No rule can allow this for good. Choose another scope.")

@@ -16,10 +16,12 @@ from pointsman.core.amounts import dollars
 from pointsman.core.budget import Cap
 from pointsman.core.errors import BadRequest, NotFound, SetupError
 from pointsman.core.events import AgentsChanged, CatalogChanged, MoneyMoved, PauseChanged
-from pointsman.gateway import doctor, explain, snapshot
+from pointsman.gateway import doctor, explain, rules, saving, snapshot
+from pointsman.gateway.answering import Answering
 from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state
-from pointsman.providers.openai_compat import UpstreamError
+from pointsman.gateway.records import Records
+from pointsman.providers.upstream import UpstreamError
 from pointsman.store.audit import Row
 from pointsman.system.keychain import KeychainProblem
 from pointsman.wire import admin
@@ -32,10 +34,10 @@ class Commands:
 
     def __init__(self, house: House, reload: Callable[[], Awaitable[None]], stop: Callable[[], None]) -> None:
         self._house = house
-        self._reload = reload
+        self._reload = rules.noted(house, reload)
         self._stop = stop
+        self._answering = Answering(house, self._reload)
         self._table: dict[type, Callable[[Any], Awaitable[Any]]] = {
-            admin.Answer: self._answer,
             admin.Pause: self._pause,
             admin.Resume: self._resume,
             admin.StopRequest: self._stop_request,
@@ -57,6 +59,8 @@ class Commands:
             admin.Doctor: self._doctor,
             admin.Reload: self._read_again,
             admin.StopGateway: self._stop_gateway,
+            **self._answering.table,
+            **Records(house, house.keeping).table,
         }
 
     async def do(self, command: admin.Command) -> Any:
@@ -64,37 +68,26 @@ class Commands:
         return await self._table[type(command)](command)
 
     async def _note(self, kind: str, reason: str, agent: str = "", **detail: Any) -> None:
-        text = msgspec.json.encode(detail).decode() if detail else ""
+        text = msgspec.json.encode(detail).decode()
         row = Row(at=time.time(), kind=kind, agent=agent, outcome="done", reason=reason, detail=text)
         await self._house.audit.append(row)
 
-    async def _answer(self, given: admin.Answer) -> Any:
-        asked = next((one for one in self._house.approvals.open() if one.id == given.question), None)
-        await self._house.approvals.answer(given)
-        if asked is not None:
-            await self._note(
-                "approval",
-                f"{given.verdict} {asked.kind}: {asked.model}, {given.scope}",
-                asked.agent,
-                over=asked.over,
-                amount=given.amount,
-                at_most=asked.at_most,
-            )
-        return OK
-
     async def _pause(self, pause: admin.Pause) -> Any:
+        before = dict(self._house.pauses.until)
         await self._house.pauses.table.set(pause.agent or "*", pause.until)
         await self._house.pauses.load()
         self._house.live.stop_agent(pause.agent)
-        return await self._paused(f"paused {pause.agent or 'all agents'}", pause.agent)
+        return await self._paused(f"paused {pause.agent or 'all agents'}", pause.agent, before)
 
     async def _resume(self, resume: admin.Resume) -> Any:
+        before = dict(self._house.pauses.until)
         await self._house.pauses.table.clear(resume.agent or "*")
         await self._house.pauses.load()
-        return await self._paused(f"resumed {resume.agent or 'all agents'}", resume.agent)
+        self._house.watch.resumed()
+        return await self._paused(f"resumed {resume.agent or 'all agents'}", resume.agent, before)
 
-    async def _paused(self, what: str, agent: str | None) -> Any:
-        await self._note("pause", what, agent or "")
+    async def _paused(self, what: str, agent: str | None, before: dict[str, float | None]) -> Any:
+        await self._note("pause", what, agent or "", before=before, after=self._house.pauses.until)
         self._house.bus.publish(PauseChanged())
         return OK
 
@@ -123,7 +116,8 @@ class Commands:
 
     async def _agents_changed(self, what: str, agent: str, answer: Any) -> Any:
         await self._house.agents.load()
-        await self._note("agent", what, agent)
+        known = [row.name for row in await self._house.agents.table.all()]
+        await self._note("agent", what, agent, after=known)
         self._house.bus.publish(AgentsChanged())
         return answer
 
@@ -135,15 +129,18 @@ class Commands:
         if problem:
             raise BadRequest(problem)
         await self._house.ledger.set_cap(cap)
-        return await self._caps_changed(f"{cap.name} cap is {dollars(cap.limit)} each {cap.window}")
+        return await self._caps_changed(
+            f"{cap.name} cap is {dollars(cap.limit)} each {cap.window}", known.get(cap.name), cap
+        )
 
     async def _remove_cap(self, remove: admin.RemoveCap) -> Any:
+        known = {cap.name: cap for cap in await self._house.ledger.caps()}
         if not await self._house.ledger.remove_cap(remove.name):
             raise NotFound(f"No cap is called {remove.name!r}.")
-        return await self._caps_changed(f"removed the {remove.name} cap")
+        return await self._caps_changed(f"removed the {remove.name} cap", known.get(remove.name), None)
 
-    async def _caps_changed(self, what: str) -> Any:
-        await self._note("cap", what)
+    async def _caps_changed(self, what: str, before: Cap | None, after: Cap | None) -> Any:
+        await self._note("cap", what, before=before, after=after)
         self._house.bus.publish(MoneyMoved())
         return OK
 
@@ -151,14 +148,14 @@ class Commands:
         self._provider(given.provider)
         await self._keychain(self._house.keychain.keep, given.provider, given.value)
         self._house.keyless.stale()
-        await self._note("key", f"kept a key for {given.provider}")
+        await self._note("key", f"kept a key for {given.provider}", provider=given.provider)
         return OK
 
     async def _remove_key(self, remove: admin.RemoveKey) -> Any:
         self._provider(remove.provider)
         await self._keychain(self._house.keychain.forget, remove.provider)
         self._house.keyless.stale()
-        await self._note("key", f"forgot the key for {remove.provider}")
+        await self._note("key", f"forgot the key for {remove.provider}", provider=remove.provider)
         return OK
 
     async def _test_key(self, test: admin.TestKey) -> Any:
@@ -199,8 +196,9 @@ class Commands:
         return await explain.explain(self._house, given)
 
     async def _spend(self, spend: admin.Spend) -> Any:
-        rows = await self._house.ledger.spend(spend.by, spend.since, spend.until)
-        return {"by": spend.by, "rows": rows, "total": sum(row.amount for row in rows)}
+        report = await self._house.ledger.report(spend.by, spend.since, spend.until)
+        savings = await saving.of(self._house, report.total.saved, time.time())
+        return {**msgspec.structs.asdict(report), "savings": savings}
 
     async def _audit_list(self, listing: admin.AuditList) -> Any:
         return await self._house.audit.newest(min(listing.limit, 10_000), listing.agent)
@@ -209,7 +207,8 @@ class Commands:
         rows = await self._house.audit.show(show.request)
         if not rows:
             raise NotFound(f"No request has the id {show.request[:80]!r}.")
-        return rows[-1]
+        last = next((row for row in reversed(rows) if row.kind == "request"), rows[-1])
+        return msgspec.structs.asdict(last) | {"earlier": [row for row in rows if row is not last]}
 
     async def _listing(self, listing: admin.Listing) -> Any:
         now = time.time()
@@ -217,6 +216,8 @@ class Commands:
             return [cap_state(account) for account in await self._house.ledger.accounts(now)]
         if listing.what == "approvals":
             return self._house.approvals.open()
+        if listing.what == "grants":
+            return await self._answering.grants()
         if listing.what == "keys":
             return await doctor.keys(self._house)
         if listing.what == "models":

@@ -5,35 +5,57 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from pointsman import __version__
 from pointsman.agents.identity import digest
-from pointsman.core.errors import BadRequest, Broken, Forbidden, NotAuthorised, NotFound, Refusal, TooLarge
+from pointsman.core.errors import (
+    BadRequest,
+    Broken,
+    Forbidden,
+    NotAuthorised,
+    NotFound,
+    Refusal,
+    TooLarge,
+    UpgradeRequired,
+)
 from pointsman.core.request import Hints
-from pointsman.gateway import pipeline
+from pointsman.gateway import listing, pipeline
+from pointsman.gateway.attempts import Sent
 from pointsman.gateway.house import House
 from pointsman.gateway.pipeline import Call
+from pointsman.gateway.reply import Receive, Reply, Send
 from pointsman.gateway.run import Run
 from pointsman.system import trouble
-from pointsman.wire import chat, refusals
+from pointsman.wire import messages, refusals
+from pointsman.wire.dialects import DIALECTS
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MAX_BODY = 32 * 1024 * 1024
 _SLOWEST_BODY = 60.0  # seconds for the whole body to arrive
 _DIGITS = 6
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PROBES = ("/health", "/", "/api/hello")  # what agents ask to see whether somebody is there
+_DIALECTS = {
+    ("POST", "/v1/chat/completions"): "chat",
+    ("POST", "/v1/responses"): "responses",
+    ("POST", "/v1/messages"): "messages",
+}
+_SERVED = "Use POST /v1/chat/completions, /v1/responses or /v1/messages, or GET /v1/models."
+_TRAVEL = (
+    *("user-agent", "originator", "session-id", "thread-id", "x-session-affinity", "x-session-id", "x-app"),
+    *("traceparent", "tracestate", "x-client-request-id"),
+)
+_TRAVEL_FAMILIES = ("anthropic-", "openai-", "x-codex-", "x-claude-code-", "x-claude-1p-", "x-stainless-")
+_STAY = ("openai-organization", "openai-project")  # they name the owner of a key that is not the client's
 # Session ids that agents send by themselves: Claude Code, Codex, OpenCode. Attribution only.
 _SESSIONS = ("x-pointsman-session", "x-claude-code-session-id", "session-id", "x-session-affinity")
 
 
 class Door:
-    """Answers `/health`, `/v1/models` and `/v1/chat/completions`; refuses everything else by name."""
+    """Answers the paths of three dialects; refuses everything else by name."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -42,28 +64,34 @@ class Door:
         """One HTTP request."""
         if scope["type"] != "http":
             return
-        reply = _Reply(send)
+        reply = Reply(send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             await self._route(scope, headers, receive, reply)
         except Refusal as refusal:
-            status, body = refusals.status_and_body(refusal)
-            await reply.start(status, [(b"content-type", b"application/json"), *refusals.headers(refusal)])
-            await reply.send(body, last=True)
+            await _refused(refusal, spoken(scope["path"], headers), reply)
         except Exception as error:  # noqa: BLE001 the last net: the client gets a sentence, the log the traceback
-            await _broken(error, reply)
+            sentence = trouble.sentence(error)
+            if not reply.started:
+                await _refused(Broken(sentence), spoken(scope["path"], headers), reply)
 
-    async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, reply: _Reply) -> None:
+    async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, reply: Reply) -> None:
         path, method = scope["path"], scope["method"]
         _check_caller(headers, scope["server"][1])
-        if path == "/health" and method in ("GET", "HEAD"):
+        if method in ("GET", "HEAD") and path in _PROBES:
             return await reply.whole(b'{"status":"ok","version":"%b"}' % __version__.encode())
         agent = self._agent(headers)
-        if path == "/v1/models" and method == "GET":
-            return await reply.whole(self._models())
-        if path == "/v1/chat/completions" and method == "POST":
-            return await self._chat(agent, headers, receive, reply)
-        raise NotFound(f"{method} {path[:80]} is not served here. Use POST /v1/chat/completions or GET /v1/models.")
+        if (method, path) in _DIALECTS:
+            return await self._serve(agent, (scope, headers), receive, reply)
+        if path == "/v1/messages/count_tokens" and method == "POST":
+            counted = messages.estimate(await _json(receive, headers))
+            return await reply.whole(b'{"input_tokens":%d}' % counted)
+        if method == "GET" and (path == "/v1/models" or path.startswith("/v1/models/")):
+            found = listing.of(self._house.catalog, path.removeprefix("/v1/models").removeprefix("/"))
+            return await reply.whole(listing.told(found, spoken(path, headers), int(time.time())))
+        if path == "/v1/responses" and method == "GET" and headers.get("upgrade"):
+            raise UpgradeRequired("WebSockets are not spoken here. Send POST /v1/responses.")
+        raise NotFound(f"{method} {path[:80]} is not served here. {_SERVED}")
 
     def _agent(self, headers: dict[str, str]) -> str:
         scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -75,31 +103,34 @@ class Door:
             raise NotAuthorised("No agent has this key. Make one with 'pointsman agents add NAME'.")
         return name
 
-    def _models(self) -> bytes:
-        catalog = self._house.catalog
-        tiers = [(name, "pointsman") for name in ("auto", "local", "private", "cloud") if _serves(name, self._house)]
-        targets = [(target.name, target.provider or "local") for target in catalog.targets.values()]
-        return chat.models([*tiers, *((name, "alias") for name in catalog.aliases), *targets], int(time.time()))
-
-    async def _chat(self, agent: str, headers: dict[str, str], receive: Receive, reply: _Reply) -> None:
-        if not headers.get("content-type", "").startswith("application/json"):
-            raise BadRequest("The body must be JSON: send 'content-type: application/json'.")
-        body = await _body(receive, headers)
+    async def _serve(self, agent: str, asked: tuple[Scope, dict[str, str]], receive: Receive, reply: Reply) -> None:
+        scope, headers = asked
+        sent = Sent(
+            dialect=DIALECTS[_DIALECTS[scope["method"], scope["path"]]],
+            body=await _json(receive, headers),
+            headers={name: value for name, value in headers.items() if _travels(name)},
+            query=f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "",
+        )
         run = Run("req_" + secrets.token_hex(10), agent)
-        await _until_gone(pipeline.serve(Call(self._house, run, body, reply), hints(headers)), receive, run, reply)
+        await _until_gone(pipeline.serve(Call(self._house, run, sent, reply), hints(headers)), receive, run, reply)
 
 
-async def _broken(error: Exception, reply: _Reply) -> None:
-    """Something of ours is wrong. The traceback goes to a file, without values."""
-    sentence = trouble.sentence(error)
-    if not reply.started:
-        _, body = refusals.status_and_body(Broken(sentence))
-        await reply.start(500, [(b"content-type", b"application/json"), *refusals.headers(Broken(sentence))])
-        await reply.send(body, last=True)
+def spoken(path: str, headers: dict[str, str]) -> str:
+    """The dialect that a client understands, whatever it asked for."""
+    if path.startswith("/v1/messages") or (path.startswith("/v1/models") and "anthropic-version" in headers):
+        return "messages"
+    return "responses" if path.startswith("/v1/responses") else "chat"
 
 
-def _serves(name: str, house: House) -> bool:
-    return name == "auto" or bool(house.catalog.by_tier(name))
+def _travels(name: str) -> bool:
+    """Headers that an upstream of the client's own dialect may see: what vendors and their agents add, no secrets."""
+    return name in _TRAVEL or (name.startswith(_TRAVEL_FAMILIES) and name not in _STAY)
+
+
+async def _refused(refusal: Refusal, dialect: str, reply: Reply) -> None:
+    status, body = refusals.status_and_body(refusal, dialect)
+    await reply.start(status, [(b"content-type", b"application/json"), *refusals.headers(refusal)])
+    await reply.send(body, last=True)
 
 
 def hints(headers: dict[str, str]) -> Hints:
@@ -158,6 +189,13 @@ def _host(value: str) -> str:
         return ""
 
 
+async def _json(receive: Receive, headers: dict[str, str]) -> bytes:
+    """The body, where it says that it is JSON: a form of a web page cannot say so."""
+    if not headers.get("content-type", "").startswith("application/json"):
+        raise BadRequest("The body must be JSON: send 'content-type: application/json'.")
+    return await _body(receive, headers)
+
+
 async def _body(receive: Receive, headers: dict[str, str]) -> bytes:
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BODY:
@@ -185,7 +223,7 @@ def _too_large() -> TooLarge:
     )
 
 
-async def _until_gone(work: Any, receive: Receive, run: Run, reply: _Reply) -> None:
+async def _until_gone(work: Any, receive: Receive, run: Run, reply: Reply) -> None:
     """Do the work, but stop it at once when the client leaves or the person stops it."""
     serving = asyncio.create_task(work)
     watching = asyncio.create_task(_gone(receive))
@@ -204,24 +242,3 @@ async def _until_gone(work: Any, receive: Receive, run: Run, reply: _Reply) -> N
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-class _Reply:
-    """Writes to the client, each piece in one message."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.started = False
-        self.finished = False
-
-    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def send(self, data: bytes, *, last: bool = False) -> None:
-        self.finished = last
-        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
-
-    async def whole(self, body: bytes) -> None:
-        await self.start(200, [(b"content-type", b"application/json")])
-        await self.send(body, last=True)

@@ -10,20 +10,23 @@ from pointsman.core.budget import admit
 from pointsman.core.routing import Attempt
 from pointsman.gateway import pipeline
 from pointsman.gateway.admission import subject
+from pointsman.gateway.attempts import Sent
 from pointsman.gateway.door import hints
 from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state, price_source
-from pointsman.gateway.run import Decision
+from pointsman.gateway.run import Decision, Run
 from pointsman.wire.admin import Explain
+from pointsman.wire.dialects import DIALECTS
 
 
 async def explain(house: House, given: Explain) -> dict[str, Any]:
     """Class, sensitivity, plan, price and caps of this body. Raises `Refusal` as the door would."""
     headers = {name.lower(): value for name, value in given.headers.items()}
-    decision = await pipeline.decide(house, "explain", given.agent or "explain", given.body.encode(), hints(headers))
+    sent = Sent(dialect=DIALECTS[given.dialect], body=given.body.encode())
+    decision = await pipeline.decide(house, Run("explain", given.agent or "explain"), sent, hints(headers))
     plan, facts = decision.plan, decision.facts
     first = plan.attempts[0] if plan.attempts else None
-    accounts = await house.ledger.accounts(time.time(), subject(decision, first)) if first else []
+    accounts = await house.ledger.accounts(time.time(), subject(decision, first, "explain")) if first else []
     shorts = admit(accounts, first.at_most or 0) if first else ()
     outcome = _outcome(first, [short.account.cap.at_limit for short in shorts if not short.soft])
     return {

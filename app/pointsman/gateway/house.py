@@ -13,9 +13,13 @@ from pointsman.core.pricing import Rates
 from pointsman.core.routing import Circumstances
 from pointsman.engines.supervisor import Supervisor
 from pointsman.gateway.approvals import Approvals
-from pointsman.gateway.attempts import Local, Remote
 from pointsman.gateway.bus import Bus
+from pointsman.gateway.guarding import Watch
 from pointsman.gateway.health import Health
+from pointsman.gateway.keeping import Keeping
+from pointsman.gateway.line import Line
+from pointsman.gateway.local import Local
+from pointsman.gateway.remote import Remote
 from pointsman.gateway.run import Live
 from pointsman.sense.verdicts import Verdicts
 from pointsman.store.audit import Audit
@@ -50,6 +54,9 @@ class House:
         self.verdicts = Verdicts()
         self.sessions = Sessions()
         self.approvals = Approvals(self.bus)
+        self.watch = Watch(self)
+        self.keeping = Keeping(self)
+        self.line = Line(self.bus)
         self.secrets = KeychainSecrets(self)
         self.keyless = Keyless(keychain)
         self.remote = Remote(self.secrets)
@@ -71,12 +78,14 @@ class House:
         await self.agents.load()
         await self.pauses.load()
         await self.taints.load()
+        await self.keeping.load()
 
     def circumstances(self) -> Circumstances:
         """What planning needs to know of the world now."""
         now = time.time()
         self.keyless.refresh(self.catalog, now)
-        return Circumstances(rates=_RatesOf(self, now), down={**self._keyless_targets(), **self.health.down(now)})
+        passing = self.health.down(now)
+        return Circumstances(rates=_RatesOf(self, now), down={**self._keyless_targets(), **passing}, passing=passing)
 
     def _keyless_targets(self) -> dict[str, str]:
         reasons = self.keyless.reasons

@@ -25,12 +25,13 @@ from pointsman.core.catalog import Catalog
 from pointsman.core.errors import SetupError
 from pointsman.core.events import GatewayStopping, ModelChanged
 from pointsman.engines.supervisor import Supervisor, WorkerSpec, WorkerState
-from pointsman.gateway import stopping, welcome
+from pointsman.gateway import rules, stopping, welcome
 from pointsman.gateway.admin import AdminDoor
 from pointsman.gateway.commands import Commands
 from pointsman.gateway.door import Door
 from pointsman.gateway.house import House
-from pointsman.store.db import Database
+from pointsman.store.db import choose
+from pointsman.store.gateway_id import gateway_id
 from pointsman.store.ledger import Ledger
 from pointsman.system import instance, paths
 from pointsman.system.instance import Runtime
@@ -116,9 +117,10 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
 async def build(home: Paths, stack: contextlib.AsyncExitStack) -> House:
     """All services, opened; the stack closes them in the other order."""
     catalog = read_catalog(home)
-    db = Database.open(home.database)
+    gateway = gateway_id(home.home)
+    db = choose(home.database, catalog.ledger.database, gateway=gateway)
     stack.callback(db.close)
-    ledger = Ledger(db, local_zone())
+    ledger = Ledger(db, local_zone(), gateway)
     house = House(home, catalog, db, ledger, Keychain(home.id))
     house.person = getpass.getuser()
     left = await ledger.recover(time.time())
@@ -127,6 +129,9 @@ async def build(home: Paths, stack: contextlib.AsyncExitStack) -> House:
             f"{len(left)} requests were cut off when the gateway last ended; their estimate is charged."
         )
     await house.load()
+    await rules.note_at_start(house)
+    stack.push_async_callback(house.keeping.bodies.close)
+    await house.keeping.bodies.sweep(time.time())
     _use_workers(house)
     stack.push_async_callback(house.remote.close)
     stack.push_async_callback(house.supervisor.close)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import Protocol
 
 import msgspec
 
@@ -17,34 +16,24 @@ from pointsman.core.errors import (
     PaymentRequired,
     Refusal,
     Stopped,
+    TimedOut,
+    Unanswerable,
     Unavailable,
-    UpstreamFailed,
 )
 from pointsman.core.events import MoneyMoved, RequestStarted
 from pointsman.core.request import Hints
 from pointsman.core.routing import Attempt
 from pointsman.gateway import record
 from pointsman.gateway.admission import LOCAL, Admission
-from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
+from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Sent, Tally
 from pointsman.gateway.house import House
 from pointsman.gateway.question import local_attempts
-from pointsman.gateway.run import Decision, Run
+from pointsman.gateway.reply import Reply
+from pointsman.gateway.run import Decision, Owed, Run
 from pointsman.store.ledger import Reserved
-from pointsman.wire import chat, refusals, sse
+from pointsman.wire import refusals
 
 _LARGE = 262_144  # bytes of a body that is read in a thread, so that the others' streams go on
-
-
-class Reply(Protocol):
-    """The client's side of the door. `started` once its status is out."""
-
-    started: bool
-
-    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Send status and headers."""
-
-    async def send(self, data: bytes, *, last: bool = False) -> None:
-        """Send a piece of the body, in one write; waits while the client is slow."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -52,7 +41,7 @@ class Call(msgspec.Struct, frozen=True):
 
     house: House
     run: Run
-    body: bytes
+    sent: Sent
     reply: Reply
 
 
@@ -62,14 +51,17 @@ async def serve(call: Call, hints: Hints) -> None:
     house.live.enter(run)
     try:
         async with asyncio.timeout(hints.timeout):
-            run.decision = await decide(house, run.id, run.agent, call.body, hints)  # 1 to 5
+            run.decision = await decide(house, run, call.sent, hints)  # 1 to 5
             await _remember(house, run.decision)
             house.bus.publish(RequestStarted(run.id, run.agent))
+            await house.watch.check(run)
             await _attempts(call, run.decision)  # 6 to 9
     except TimeoutError:
-        await _refuse(call, UpstreamFailed(f"No answer was complete within the {hints.timeout:.0f} s asked for."))
+        await _refuse(call, TimedOut(f"No answer was complete within the {hints.timeout:.0f} s asked for."))
     except Refusal as refusal:
         await _refuse(call, refusal)
+    except ConnectionError:
+        run.outcome = "cancelled"
     except asyncio.CancelledError:
         run.outcome = "cancelled"
         if not run.stopped:
@@ -77,18 +69,23 @@ async def serve(call: Call, hints: Hints) -> None:
         await _refuse(call, Stopped("The person stopped this request in Pointsman. What was used is charged."))
     finally:
         house.live.leave(run)
-        await asyncio.shield(record.write(house, run))  # 10
+        await asyncio.shield(_end(call))  # 10
 
 
-async def decide(house: House, id_: str, agent: str, body: bytes, hints: Hints) -> Decision:
+async def _end(call: Call) -> None:
+    await record.write(call.house, call.run)
+    await record.keep(call.house, call.run, call.sent)
+
+
+async def decide(house: House, run: Run, sent: Sent, hints: Hints) -> Decision:
     """Steps 1 to 5: everything that is decided before anything runs. Raises `Refusal`."""
-    now, catalog = time.time(), house.catalog
+    now, catalog, agent = time.time(), house.catalog, run.agent
     if house.pauses.paused(agent, now) or house.pauses.paused("*", now):
-        raise Paused(f"The person paused {agent}. It can go on once it is resumed in Pointsman.")
-    if len(body) > _LARGE:
-        request = await asyncio.to_thread(chat.read, id_, body, hints, house.verdicts.of)
+        raise Paused(house.watch.why(agent))
+    if len(sent.body) > _LARGE:
+        request = await asyncio.to_thread(sent.dialect.read, run.id, sent.body, hints, house.verdicts.of)
     else:
-        request = chat.read(id_, body, hints, house.verdicts.of)
+        request = sent.dialect.read(run.id, sent.body, hints, house.verdicts.of)
     who = session.attribute(request, agent, house.person)
     facts = facts_.gather(request, catalog.sensitivity, house.taints.of(who.session))
     ruling = policy.rule(request, who, facts, catalog)
@@ -109,19 +106,27 @@ async def _attempts(call: Call, decision: Decision) -> None:
     left, number = list(decision.plan.attempts), 0
     failed: Refusal | None = None
     while left:
-        attempt, number = left.pop(0), number + 1
-        hold = await admission.admit(attempt, number)  # 6
-        if hold == LOCAL:
+        attempt = left.pop(0)
+        await record.end_attempt(call.house, run)  # 9, of the attempt before
+        admitted = await admission.admit(attempt, number + 1)  # 6
+        if admitted == LOCAL:
             if attempt.tier == "local":
                 break
             left = local_attempts(call.house, decision)
             failed = PaymentRequired("No model on this machine can answer this request, and the cloud was not allowed.")
             continue
+        number += 1
+        hold, attempt = admitted.hold, admitted.attempt  # what the cap said may have changed the attempt
+        left, run.notes = (
+            [one for one in left if one.target != attempt.target],
+            [admitted.note] if admitted.note else [],
+        )
         run.attempt, run.state, run.held = attempt, "running", hold.amount
         try:
-            await _answer(call, decision, attempt, hold)  # 7 to 9
+            await _answer(call, decision, (attempt, number), hold)  # 7 and 8
         except AttemptFailed as error:
             run.failures.append((attempt.target, error.refusal.sentence))
+            run.failed_code = error.refusal.code
             if call.reply.started or not error.again:
                 raise error.refusal from None
             failed = error.refusal
@@ -130,10 +135,11 @@ async def _attempts(call: Call, decision: Decision) -> None:
     raise failed or _nothing(decision)
 
 
-async def _answer(call: Call, decision: Decision, attempt: Attempt, hold: Reserved) -> None:
-    """One attempt: 7 run it, 8 pass its frames on, 9 settle, whatever happened."""
-    house, run = call.house, call.run
+async def _answer(call: Call, decision: Decision, tried: tuple[Attempt, int], hold: Reserved) -> None:
+    """One attempt: 7 run it, 8 pass its frames on; what it owes is settled with the row that tells of it."""
+    (attempt, number), house, run = tried, call.house, call.run
     tally = run.tally = Tally()
+    run.owed = Owed(attempt, number, hold, None, tally)
     failed: AttemptFailed | None = None
     house.bus.publish(MoneyMoved())
     try:
@@ -143,13 +149,14 @@ async def _answer(call: Call, decision: Decision, attempt: Attempt, hold: Reserv
         failed = error
         raise
     finally:
+        tally.ended = time.time()
         record.note_health(house, attempt, tally, failed)
-        charge = record.charge(attempt, tally, failed)
-        await asyncio.shield(record.settle(house, run, hold, charge))  # 9
+        run.owed = Owed(attempt, number, hold, record.charge(attempt, tally, failed), tally)
+        house.watch.charged(run.agent, run.owed.charge)
 
 
 def _frames(call: Call, decision: Decision, attempt: Attempt) -> AsyncGenerator[Frame, None]:
-    house, job = call.house, Job(decision.request, call.body, attempt, call.run.tally)
+    house, job = call.house, Job(decision.request, call.sent, attempt, call.run.tally)
     if attempt.tier == "local":
         return house.local.run(job)
     return house.remote.run(job, decision.catalog)
@@ -160,6 +167,7 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
     early: list[bytes] = []
     try:
         async for frame in frames:
+            run.keep(frame.data)
             if reply.started:
                 await reply.send(frame.data)
                 continue
@@ -175,12 +183,12 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
 
 async def _refuse(call: Call, refusal: Refusal) -> None:
     """The refusal in the caller's dialect; inside the stream where its status is out already."""
-    run, reply = call.run, call.reply
+    run, reply, dialect = call.run, call.reply, call.sent.dialect.name
     run.outcome, run.code, run.reason = record.outcome(refusal), refusal.code, refusal.sentence
     if reply.started:
-        await reply.send(sse.encode(refusals.in_band(refusal)), last=True)
+        await reply.send(refusals.in_band(refusal, dialect), last=True)
         return
-    status, body = refusals.status_and_body(refusal)
+    status, body = refusals.status_and_body(refusal, dialect)
     head = [(b"content-type", b"application/json"), *refusals.headers(refusal), *record.refused_headers(run, refusal)]
     await reply.start(status, head)
     await reply.send(body, last=True)
@@ -191,4 +199,5 @@ def _nothing(decision: Decision) -> Refusal:
     reasons = "; ".join(f"{one.target}: {one.reason}" for one in decision.plan.dropped[:6])
     if reasons and all("data may not go" in one.reason for one in decision.plan.dropped):
         return Forbidden(f"This request may not run anywhere. {reasons}.")
-    return Unavailable(f"Nothing can answer this request. {reasons or 'No model is set up for it'}.")
+    kind = Unavailable if any(one.passing for one in decision.plan.dropped) else Unanswerable
+    return kind(f"Nothing can answer this request. {reasons or 'No model is set up for it'}.")

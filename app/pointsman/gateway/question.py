@@ -6,13 +6,16 @@ from typing import Literal
 
 import msgspec
 
+from pointsman.core import squeeze
 from pointsman.core.amounts import dollars
 from pointsman.core.approval import Case
 from pointsman.core.budget import Account, Short
+from pointsman.core.catalog import Allowance
 from pointsman.core.errors import Forbidden, PaymentRequired, Refusal
 from pointsman.core.routing import Attempt, plan
 from pointsman.gateway.house import House
 from pointsman.gateway.run import Decision
+from pointsman.store import own_models
 from pointsman.wire.admin import CapState, FindingCount, Question
 
 Kind = Literal["money", "soft", "consent", "price"]
@@ -28,13 +31,19 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def worst(self) -> Short:
         """The cap that stands most in the way; only where money is what lacks."""
-        return max(self.shorts, key=lambda short: (not short.soft, short.over))
+        return squeeze.worst(self.shorts)
+
+
+def of_money(attempt: Attempt, shorts: tuple[Short, ...]) -> Need:
+    """What an attempt lacks that does not fit; `soft` where only soft marks are passed."""
+    return Need(attempt=attempt, kind="soft" if all(short.soft for short in shorts) else "money", shorts=shorts)
 
 
 def build(house: House, decision: Decision, need: Need, case: Case) -> Question:
     """Everything that the person should know before answering."""
     who, attempt, facts = decision.who, need.attempt, decision.facts
     here = local_attempts(house, decision)
+    rules = allowances(house, decision, need)
     return Question(
         id=case.id,
         kind=need.kind,
@@ -53,6 +62,7 @@ def build(house: House, decision: Decision, need: Need, case: Case) -> Question:
         findings=[FindingCount(found.kind, found.count) for found in facts.findings],
         messages=len(decision.request.messages),
         tokens_in=facts.estimate,
+        tokens_bound=facts.bound,
         tokens_out=attempt.output,
         local_model=here[0].target if here else None,
         asked=case.asked,
@@ -60,16 +70,32 @@ def build(house: House, decision: Decision, need: Need, case: Case) -> Question:
         expires=case.expires,
         covers=1,
         price_source=price_source(attempt),
+        allowance=own_models.as_text(rules) if rules else None,
     )
+
+
+def allowances(house: House, decision: Decision, need: Need) -> list[Allowance]:
+    """The rules that "always" would write: one for each cap that stands in the way."""
+    agent, target = decision.who.agent, need.attempt.target
+    return [squeeze.allowance(agent, target, short, house.catalog.allowances) for short in need.shorts]
 
 
 def local_attempts(house: House, decision: Decision) -> list[Attempt]:
     """What could answer on this machine instead."""
     hints = msgspec.structs.replace(decision.request.hints, tier="local", fallback=True)
-    asked = msgspec.structs.replace(decision.request, model="local", hints=hints)
+    return [one for one in _planned(house, decision, "local", hints) if one.tier == "local"]
+
+
+def planned_anew(house: House, decision: Decision, target: str) -> Attempt | None:
+    """The attempt at this target as it is planned now, after prices or rules have changed."""
+    hints = msgspec.structs.replace(decision.request.hints, fallback=True)
+    return next((one for one in _planned(house, decision, target, hints) if one.target == target), None)
+
+
+def _planned(house: House, decision: Decision, model: str, hints: object) -> tuple[Attempt, ...]:
+    asked = msgspec.structs.replace(decision.request, model=model, hints=hints)
     ruling = msgspec.structs.replace(decision.ruling, target=None, tier=None)
-    here = plan(asked, decision.facts, ruling, house.catalog, house.circumstances())
-    return [attempt for attempt in here.attempts if attempt.tier == "local"]
+    return plan(asked, decision.facts, ruling, house.catalog, house.circumstances()).attempts
 
 
 def cap_state(account: Account) -> CapState:
@@ -119,11 +145,19 @@ def no_money(need: Need, case: Case) -> Refusal:
     return PaymentRequired(f"{too_much(need)} {ended}")
 
 
+def not_in_time(need: Need) -> Refusal:
+    """A request in the background waited for money as long as it could."""
+    return PaymentRequired(f"{too_much(need)} It waited in the background, and no money came back in time.")
+
+
 def no_permission(need: Need, case: Case, decision: Decision) -> Refusal:
     """No consent, or no price."""
     target = need.attempt.target
     if need.kind == "price":
-        return PaymentRequired(f"Nobody knows what {target} costs, so it is not used. Give it a price in models.toml.")
+        what = f"Nobody knows what {target} costs, so it is not used."
+        if case.open:
+            return PaymentRequired(f"{what} Say its price in Pointsman, then send it again.")
+        return PaymentRequired(f"{what} Give it a price in models.toml.")
     what = f"This request holds {decision.ruling.sensitivity} data"
     if case.open:
         return PaymentRequired(f"{what}. Approve sending it to {target} in Pointsman, then send it again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from urllib.parse import quote
 
@@ -12,12 +13,13 @@ from pointsman.core.errors import Forbidden, Paused, PaymentRequired, Refusal, S
 from pointsman.core.events import MoneyMoved, RequestEnded
 from pointsman.core.pricing import Meters
 from pointsman.core.routing import Attempt
-from pointsman.gateway.attempts import AttemptFailed, Tally
+from pointsman.gateway.attempts import AttemptFailed, Sent, Tally
 from pointsman.gateway.house import House
 from pointsman.gateway.question import price_source
-from pointsman.gateway.run import Decision, Run
+from pointsman.gateway.run import Decision, Owed, Run
 from pointsman.store.audit import Row
-from pointsman.store.ledger import Charge, Reserved
+from pointsman.store.bodies import KeptBody
+from pointsman.store.ledger import Charge
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -38,15 +40,59 @@ def charge(attempt: Attempt, used: Tally, failed: AttemptFailed | None) -> Charg
     return Charge(amount=amount, estimated=False, **msgspec.structs.asdict(meters))
 
 
-async def settle(house: House, run: Run, hold: Reserved, owed: Charge | None) -> None:
-    """End the hold, once."""
-    now = time.time()
+async def end_attempt(house: House, run: Run) -> None:
+    """Settle an attempt that another one follows, with a row of its own. Nothing, where none has ended."""
+    owed = run.owed
     if owed is None:
-        await house.ledger.refund(hold.hold, now)
+        return
+    run.owed = None
+    why = run.failures[-1][1] if run.failures else ""
+    row = msgspec.structs.replace(
+        _row(house, run, owed), kind="attempt", outcome="failed", reason=why, code=run.failed_code
+    )
+    await asyncio.shield(_settle(house, run, owed, row))
+
+
+async def write(house: House, run: Run) -> None:
+    """The request's row, in one transaction with the end of its last attempt's hold; one event."""
+    owed, run.owed = run.owed, None
+    row = _row(house, run, owed)
+    if owed is None:
+        await house.audit.append(row)
     else:
-        run.cost += owed.amount
-        run.estimated = run.estimated or owed.estimated
-        await house.ledger.settle(hold.hold, owed, now)
+        await _settle(house, run, owed, row)
+    house.bus.publish(
+        RequestEnded(request=run.id, agent=run.agent, target=row.target, outcome=run.outcome, cost=run.cost)
+    )
+
+
+async def keep(house: House, run: Run, sent: Sent) -> None:
+    """Hand the request and its answer over to be kept, where the person lets it; that takes no time here."""
+    if run.decision is None:
+        return
+    who, ruling = run.decision.who, run.decision.ruling
+    kept = KeptBody(
+        request=run.id,
+        agent=run.agent,
+        session=who.session,
+        at=run.started,
+        sensitivity=ruling.sensitivity,
+        dialect=sent.dialect.name,
+        body=sent.body,
+        answer=bytes(run.answer),
+    )
+    await house.keeping.bodies.keep(kept)
+
+
+async def _settle(house: House, run: Run, owed: Owed, row: Row) -> None:
+    now, charge = time.time(), owed.charge
+    if charge is None:
+        ended = await house.ledger.refund(owed.hold.hold, now, row)
+    else:
+        run.cost += charge.amount
+        ended = await house.ledger.settle(owed.hold.hold, charge, now, row)
+    if not ended:  # a restart settled it meanwhile; what happened is told all the same
+        await house.audit.append(msgspec.structs.replace(row, cost=0))
     house.bus.publish(MoneyMoved())
 
 
@@ -69,12 +115,16 @@ def headers(run: Run, decision: Decision) -> Headers:
         (b"x-pointsman-request", run.id.encode()),
         (b"x-pointsman-target", _header(attempt.target)),
         (b"x-pointsman-tier", attempt.tier.encode()),
-        (b"x-pointsman-cost-microusd", str(_known_cost(run, attempt)).encode()),
+        (b"x-pointsman-cost-microusd", str(_known_cost(run, attempt, decision.request.stream)).encode()),
         (b"x-pointsman-reason", _header(reason(run, decision))),
+        *((name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in run.tally.headers.items()),
     ]
 
 
-def _known_cost(run: Run, attempt: Attempt) -> int:
+def _known_cost(run: Run, attempt: Attempt, stream: bool) -> int:
+    """While an answer streams only its bound is known: what came of its usage is usage of a part."""
+    if stream:
+        return attempt.at_most or 0
     if run.tally.cost is not None:
         return run.tally.cost
     if run.tally.meters is not None and attempt.rates is not None:
@@ -84,8 +134,9 @@ def _known_cost(run: Run, attempt: Attempt) -> int:
 
 def reason(run: Run, decision: Decision) -> str:
     """Why it ran there, in one line."""
-    failed = "".join(f"; {target} failed" for target, _ in run.failures)
-    return decision.plan.reason + failed
+    failed = [f"{target} failed" for target, _ in run.failures]
+    lost = [f"not carried over: {', '.join(run.tally.lost)}"] if run.tally.lost else []
+    return "; ".join([decision.plan.reason, *run.notes, *failed, *lost])
 
 
 def refused_headers(run: Run, refusal: Refusal) -> Headers:
@@ -103,27 +154,25 @@ def outcome(refusal: Refusal) -> str:
         return "stopped"
     if isinstance(refusal, Paused | PaymentRequired | Forbidden):
         return "refused"
-    return "failed" if refusal.status >= 500 else "rejected"
+    return "failed" if refusal.status >= 500 or refusal.status == 429 else "rejected"
 
 
-async def write(house: House, run: Run) -> None:
-    """One row, one event."""
-    row = _row(house, run)
-    await house.audit.append(row)
-    house.bus.publish(
-        RequestEnded(request=run.id, agent=run.agent, target=row.target, outcome=run.outcome, cost=run.cost)
-    )
-
-
-def _row(house: House, run: Run) -> Row:
-    known = Row(at=run.started, kind="request", request=run.id, agent=run.agent, outcome=run.outcome)
+def _row(house: House, run: Run, owed: Owed | None) -> Row:
     now = time.time()
-    known = msgspec.structs.replace(
-        known, reason=run.reason, code=run.code, latency_ms=round((now - run.started) * 1000, 1), cost=run.cost
+    known = Row(
+        at=run.started,
+        kind="request",
+        request=run.id,
+        agent=run.agent,
+        outcome=run.outcome,
+        reason=run.reason,
+        code=run.code,
+        latency_ms=round((now - run.started) * 1000, 1),
     )
     if run.decision is None:
         return known
-    return _with_attempt(_with_decision(known, run.decision, run), house, run)
+    known = _with_decision(known, run.decision, run)
+    return known if owed is None else _with_attempt(known, house, run, owed)
 
 
 def _with_decision(row: Row, decision: Decision, run: Run) -> Row:
@@ -143,25 +192,42 @@ def _with_decision(row: Row, decision: Decision, run: Run) -> Row:
     )
 
 
-def _with_attempt(row: Row, house: House, run: Run) -> Row:
-    attempt, used = run.attempt, run.tally
-    if attempt is None:
-        return row
+def _with_attempt(row: Row, house: House, run: Run, owed: Owed) -> Row:
+    """What the attempt was, how long it took, what left the machine, and what it cost."""
+    attempt, used, charge = owed.attempt, owed.tally, owed.charge
+    target = house.catalog.targets.get(attempt.target)
+    provider = house.catalog.providers.get(target.provider or "") if target else None
     meters = used.meters or Meters()
-    first = round((used.first - run.started) * 1000, 1) if used.first else None
+    sent = used.sent and provider is not None
     return msgspec.structs.replace(
         row,
+        attempt=owed.number,
         target=attempt.target,
         tier=attempt.tier,
+        provider=provider.name if provider else None,
+        region=provider.region if provider else None,
+        bytes_sent=used.bytes if sent else 0,
+        consent="consented" if sent and attempt.ask == "consent" else "",
         **msgspec.structs.asdict(meters),
-        estimated=run.estimated,
+        estimated=charge is not None and charge.estimated,
         queue_ms=round((used.started - run.started) * 1000, 1),
-        first_token_ms=first,
+        first_token_ms=round((used.first - run.started) * 1000, 1) if used.first else None,
+        tokens_per_second=_speed(used, meters),
+        peak_memory=used.peak_memory,
         finish=used.finish,
-        held=run.held,
+        cost=charge.amount if charge else 0,
+        held=owed.hold.amount,
+        saved=charge.saved if charge else 0,
         price_source=price_source(attempt) or "",
-        saved=_saved(house, attempt, meters),
+        price=(charge.price if charge else None) or "{}",
     )
+
+
+def _speed(used: Tally, meters: Meters) -> float | None:
+    """Tokens a second from the first on."""
+    if used.first is None or used.ended is None or meters.output < 2 or used.ended <= used.first:
+        return None
+    return round((meters.output - 1) / (used.ended - used.first), 1)
 
 
 def _saved(house: House, attempt: Attempt, meters: Meters) -> int:

@@ -14,6 +14,9 @@ from pointsman.core.request import Request
 from pointsman.core.routing import Attempt, Plan
 from pointsman.core.session import Attribution
 from pointsman.gateway.attempts import Tally
+from pointsman.store.ledger import Charge, Reserved
+
+_KEPT = 2 * 2**20  # bytes of an answer that are kept
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -27,8 +30,21 @@ class Decision(msgspec.Struct, frozen=True):
     catalog: Catalog
 
 
+class Owed(msgspec.Struct, frozen=True):
+    """An attempt that has ended, with its hold and what it cost: None where nothing is owed."""
+
+    attempt: Attempt
+    number: int
+    hold: Reserved
+    charge: Charge | None
+    tally: Tally
+
+
 class Run:
-    """One request on its way. `state` is queued, asking or running."""
+    """One request on its way. `state` is queued, asking or running. `owed` is an attempt whose hold must end yet.
+
+    `notes` are what the answer's reason says beside the plan's own.
+    """
 
     def __init__(self, id_: str, agent: str) -> None:
         self.id = id_
@@ -38,7 +54,10 @@ class Run:
         self.decision: Decision | None = None
         self.attempt: Attempt | None = None
         self.tally = Tally()
+        self.owed: Owed | None = None
         self.failures: list[tuple[str, str]] = []
+        self.failed_code: str | None = None
+        self.notes: list[str] = []
         self.cost = 0
         self.held = 0
         self.estimated = False
@@ -46,7 +65,13 @@ class Run:
         self.code: str | None = None
         self.reason = ""
         self.stopped = False
+        self.answer = bytearray()
         self.cancel: Callable[[], object] = lambda: None
+
+    def keep(self, data: bytes) -> None:
+        """Remember what the client was told, up to a bound."""
+        if len(self.answer) < _KEPT:
+            self.answer += data
 
     def stop(self) -> None:
         """The person ends it; its client is told."""

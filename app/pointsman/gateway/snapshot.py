@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from pointsman import __version__
+from pointsman.gateway import saving
 from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state
 from pointsman.gateway.run import Run
 from pointsman.store.audit import DayCounts
 from pointsman.store.ledger import Day
-from pointsman.wire.admin import PROTOCOL, AgentState, CapState, ModelState, Running, Snapshot, Today
+from pointsman.wire.admin import PROTOCOL, AgentState, CapState, ModelState, Running, Savings, Snapshot, Today
 
 
 async def take(house: House, address: str, started: float) -> Snapshot:
@@ -27,8 +28,8 @@ async def take(house: House, address: str, started: float) -> Snapshot:
         started=started,
         paused=house.pauses.paused("*", now),
         paused_until=house.pauses.until.get("*"),
-        notices=house.notices,
-        today=_today(day, counts, caps),
+        notices=[*house.notices, *house.keeping.bodies.notices()],
+        today=_today(day, counts, caps, await saving.of(house, day.saved, now)),
         caps=caps,
         running=[_running(run) for run in house.live.all()],
         approvals=house.approvals.open(),
@@ -37,14 +38,14 @@ async def take(house: House, address: str, started: float) -> Snapshot:
     )
 
 
-def _today(day: Day, counts: DayCounts, caps: list[CapState]) -> Today:
+def _today(day: Day, counts: DayCounts, caps: list[CapState], savings: Savings | None) -> Today:
     daily = [cap for cap in caps if cap.scope == "everything" and cap.window == "day"]
     return Today(
         starts=day.starts,
         ends=day.ends,
         spent=day.spent,
         held=day.held,
-        saved=counts.saved,
+        saved=day.saved,
         requests=counts.requests,
         local=counts.local,
         private=counts.private,
@@ -52,6 +53,7 @@ def _today(day: Day, counts: DayCounts, caps: list[CapState]) -> Today:
         last_request=counts.last_request,
         points=day.points,
         cap=min(daily, key=lambda cap: cap.left, default=None),
+        savings=savings,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from pointsman.core.budget import Account, Cap, Subject, Window, account_key, has_one_account, owner, window
+from pointsman.core.budget import Account, Cap, Subject, Window, account_key, has_one_account, window
+from pointsman.store import counted
 from pointsman.store.prepared import Found, Prepared
+from pointsman.store.rollup import OPEN
 from pointsman.store.tables import table
 
 ACCOUNTS = table("accounts")
@@ -20,8 +22,13 @@ _MOST = 200
 _CAPS = Prepared(select(CAPS).order_by(CAPS.c.name))
 _NOW = select(ACCOUNTS).where(ACCOUNTS.c.cap == bindparam("cap"), ACCOUNTS.c.window == bindparam("window"))
 _ONE = Prepared(_NOW.where(ACCOUNTS.c.key == bindparam("key")))
-_EACH = Prepared(_NOW.order_by(ACCOUNTS.c.opened.desc(), ACCOUNTS.c.id.desc()).limit(_MOST))
-_ADD = insert(ACCOUNTS).returning(ACCOUNTS.c.id)
+_NEWEST = _NOW.order_by(ACCOUNTS.c.opened.desc(), ACCOUNTS.c.id.desc()).limit(_MOST)
+_EACH = Prepared(_NEWEST)
+_RUNNING = Prepared(_NEWEST.where(ACCOUNTS.c.held > 0))
+_ADD = Prepared(
+    insert(ACCOUNTS).returning(ACCOUNTS.c.id),
+    *("cap", "key", "window", "starts", "ends", "opened", "spent", "held", "raised", "overrun"),
+)
 _PLEDGE = Prepared(insert(PLEDGES))
 _SAVE = Prepared(update(ACCOUNTS).where(ACCOUNTS.c.id == bindparam("account")), "spent", "held", "raised", "overrun")
 
@@ -94,17 +101,16 @@ def open_one(connection: Connection, kept: CapKept, key: str, now: float, zone: 
     account = _made_up(connection, kept, key, span)
     values = {"cap": kept.cap.id, "key": key, "window": span.key, "starts": span.starts, "ends": span.ends}
     sums = {"spent": account.spent, "held": account.held, "raised": 0, "overrun": 0, "opened": now}
-    number: int = connection.execute(_ADD, values | sums).scalar_one()
-    ids = _belonging(select(HOLDS.c.id).where(HOLDS.c.state == "open"), kept, key, span)
-    for hold in connection.execute(ids).scalars().all():
-        pledge(connection, hold, number)
-    return Kept(number, account)
+    [added] = _ADD(connection, values | sums)
+    for hold in counted.open_ids(connection, counted.of(*kept, key, span)):
+        pledge(connection, hold, added["id"])
+    return Kept(added["id"], account)
 
 
 def open_for_holds(connection: Connection, kept: CapKept, now: float, zone: tzinfo) -> None:
     """Open the accounts of a new cap into which open holds fall, so that it sees how they end."""
     columns = [HOLDS.c[field] for field in Subject.__struct_fields__]
-    subjects = connection.execute(select(*columns).where(HOLDS.c.state == "open").distinct()).mappings().all()
+    subjects = connection.execute(select(*columns).where(HOLDS.c.state == OPEN).distinct()).mappings().all()
     for row in subjects:
         key = account_key(kept.cap, Subject(**row))
         if key is not None:
@@ -112,12 +118,13 @@ def open_for_holds(connection: Connection, kept: CapKept, now: float, zone: tzin
 
 
 def looked_at(connection: Connection, subject: Subject | None, now: float, zone: tzinfo) -> list[Account]:
-    """The accounts of a subject, or all of now, without opening any."""
+    """The accounts of a subject, or all of now, without opening any; of requests only those for which money is held."""
     found: list[Account] = []
     for kept in caps(connection):
         span = window(kept.cap.window, now, zone)
         if subject is None and not has_one_account(kept.cap):
-            rows = _EACH(connection, {"cap": kept.cap.id, "window": span.key})
+            each = _RUNNING if kept.cap.scope == "request" else _EACH
+            rows = each(connection, {"cap": kept.cap.id, "window": span.key})
             found += [as_account(row, kept.cap) for row in rows]
             continue
         key = kept.cap.match if subject is None else account_key(kept.cap, subject)
@@ -137,22 +144,6 @@ def _find(connection: Connection, cap: Cap, key: str, span: Window) -> Found | N
 
 
 def _made_up(connection: Connection, kept: CapKept, key: str, span: Window) -> Account:
-    is_open = HOLDS.c.state == "open"
-    sums = select(
-        func.coalesce(func.sum(HOLDS.c.charge), 0),
-        func.coalesce(func.sum(case((is_open, HOLDS.c.amount), else_=0)), 0),
-    )
-    spent, held = connection.execute(_belonging(sums, kept, key, span)).one()
+    holds = counted.of(*kept, key, span)
+    spent, held = counted.spent(connection, holds), counted.held(connection, holds)
     return Account(cap=kept.cap, key=key, window=span, spent=spent, held=held, raised=0, overrun=0)
-
-
-def _belonging(query: Select[Any], kept: CapKept, key: str, span: Window) -> Select[Any]:
-    """Narrow a query to the holds of this account: of its owner, and made in its window."""
-    since = kept.made if kept.cap.window == "once" else span.starts
-    if since is not None:
-        query = query.where(HOLDS.c.made >= since)
-    if span.ends is not None:
-        query = query.where(HOLDS.c.made < span.ends)
-    for column, value in owner(kept.cap, key).items():
-        query = query.where(HOLDS.c[column] == value)
-    return query

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, select, text, update
 from sqlalchemy.engine import RowMapping
 
+from pointsman.store import chain
+from pointsman.store.chain import Checked, Link
 from pointsman.store.db import Database
 from pointsman.store.prepared import Prepared
-from pointsman.store.tables import table
+from pointsman.store.tables import CHANGE, REQUEST, table
 
 _AUDIT = table("audit")
 _HEAD = table("audit_head")
 _AGENTS = table("agents")
 _C = _AUDIT.c
-_READ_HEAD = Prepared(select(_HEAD.c.seq, _HEAD.c.hash))
 _MOVE_HEAD = Prepared(update(_HEAD), "seq", "hash")
 _START_HEAD = Prepared(insert(_HEAD))
 _ADD = Prepared(insert(_AUDIT))
-_PAGE = 1000
+_NOBODY: ColumnElement[str] = literal_column("''")
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """What happened. `plan` and `detail` are JSON; `saved` is what a local answer would have cost in the cloud.
+    """What happened. `plan`, `validators`, `price` and `detail` are JSON; `attempt` 0 means none.
 
-    `seq`, `previous` and `hash` are given by the audit.
+    `cost` is what the row's own attempt cost, so that the sum over all rows is all that was charged. `saved` is what
+    a local answer would have cost in the cloud. `seq`, `previous` and `hash` are given by the audit.
     """
 
     at: float
     kind: str = "request"
     request: str | None = None
+    attempt: int = 0
     agent: str | None = None
     session: str | None = None
     task: str | None = None
@@ -43,9 +45,12 @@ class Row(Struct, frozen=True, kw_only=True):
     label: str | None = None
     model_asked: str | None = None
     target: str | None = None
+    provider: str | None = None
+    region: str | None = None
     tier: str | None = None
     class_: str | None = None
     sensitivity: str | None = None
+    consent: str = ""
     outcome: str = "done"
     reason: str = ""
     code: str | None = None
@@ -59,15 +64,29 @@ class Row(Struct, frozen=True, kw_only=True):
     queue_ms: float | None = None
     first_token_ms: float | None = None
     latency_ms: float | None = None
+    tokens_per_second: float | None = None
     finish: str | None = None
+    bytes_sent: int = 0
+    peak_memory: int | None = None
+    validators: str = "{}"
     cost: int = 0
     held: int = 0
     saved: int = 0
     price_source: str = ""
+    price: str = "{}"
     detail: str = "{}"
     seq: int = 0
     previous: str = ""
     hash: str = ""
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """Up to `limit` rows after row `after`, that happened from `since` to before `until`."""
+
+    after: int = 0
+    limit: int = 1000
+    since: float | None = None
+    until: float | None = None
 
 
 class DayCounts(Struct, frozen=True, kw_only=True):
@@ -89,8 +108,8 @@ class Audit:
         self._db = db
 
     async def append(self, row: Row) -> None:
-        """Add a row to the chain."""
-        await self._db.write(lambda connection: _append(connection, row))
+        """Add a row to the chain. While the shared ledger is away it waits for it."""
+        await self._db.ensure(_Once(row))
 
     async def newest(self, limit: int, agent: str | None = None) -> list[Row]:
         """The newest rows, of one agent or of all, newest first."""
@@ -103,34 +122,53 @@ class Audit:
         query = select(_AUDIT).where(_C.request == request).order_by(_C.seq)
         return await self._db.read(lambda connection: _rows(connection, query))
 
+    async def latest(self, kind: str) -> Row | None:
+        """The newest row of a kind of change."""
+        query = select(_AUDIT).where(_C.kind == kind, text(CHANGE)).order_by(_C.seq.desc()).limit(1)
+        found = await self._db.read(lambda connection: _rows(connection, query))
+        return found[0] if found else None
+
     async def day(self, starts: float) -> DayCounts:
         """The requests since a moment, as the tray counts them."""
         return await self._db.read(lambda connection: _day(connection, starts))
 
+    async def page(self, page: Page) -> list[Row]:
+        """Rows in the order in which they were written, for one page."""
+        return await self._db.read(lambda connection: _page(connection, page))
+
     async def verify(self) -> str | None:
         """The sentence that names the first row that was changed, removed or put elsewhere, or None."""
-        return await self._db.read(_verify)
+        checked = Checked(link=chain.START)
+        while not checked.done and checked.problem is None:
+            checked = await self.check(checked.link, chain.PAGE)
+        return checked.problem
+
+    async def check(self, link: Link, limit: int) -> Checked:
+        """Check up to `limit` rows after a link that was checked already."""
+        return await self._db.read(lambda connection: chain.check(connection, link, limit))
 
 
-def _append(connection: Connection, row: Row) -> None:
-    seq, previous = _head(connection)
-    values = asdict(row) | {"estimated": int(row.estimated), "seq": seq + 1, "previous": previous}
-    values["hash"] = _seal(values)
+class _Once:
+    """Adds a row, and nothing if it is done again after a commit that came through unheard."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self._link: Link | None = None
+
+    def __call__(self, connection: Connection) -> None:
+        if self._link is None or not chain.has(connection, self._link):
+            self._link = append(connection, self._row)
+
+
+def append(connection: Connection, row: Row) -> Link:
+    """Add a row to the chain, in the transaction of this connection."""
+    seq, previous = chain.head(connection)
+    given = asdict(row) | {"estimated": int(row.estimated), "seq": seq + 1, "previous": previous}
+    values = chain.sealed(given)
     _ADD(connection, values)
     move = _MOVE_HEAD if seq else _START_HEAD
     move(connection, {"id": 1, "seq": values["seq"], "hash": values["hash"]})
-
-
-def _head(connection: Connection) -> tuple[int, str]:
-    """The number and the hash of the newest row."""
-    found = _READ_HEAD(connection, {})
-    return (found[0]["seq"], found[0]["hash"]) if found else (0, "")
-
-
-def _seal(values: dict[str, Any]) -> str:
-    """The hash over everything in the row but the hash itself; the previous row's hash is one of the fields."""
-    sealed = {name: value for name, value in values.items() if name != "hash"}
-    return hashlib.sha256(msgspec.json.encode(sealed, order="sorted")).hexdigest()
+    return Link(values["seq"], values["hash"])
 
 
 def _row(found: RowMapping) -> Row:
@@ -141,48 +179,41 @@ def _rows(connection: Connection, query: Any) -> list[Row]:
     return [_row(found) for found in connection.execute(query).mappings()]
 
 
+def _page(connection: Connection, page: Page) -> list[Row]:
+    first = page.after
+    if page.since is not None and page.after == 0:  # the index on time finds where to begin; numbers lead on from there
+        oldest = connection.execute(select(func.min(_C.seq)).where(_C.at >= page.since)).scalar_one()
+        first = (oldest or 1) - 1
+    query = select(_AUDIT).where(_C.seq > first, *within(page.since, page.until)).order_by(_C.seq).limit(page.limit)
+    return _rows(connection, query)
+
+
+def within(since: float | None, until: float | None) -> list[Any]:
+    """The conditions for rows that happened from `since` to before `until`."""
+    return [*([] if since is None else [_C.at >= since]), *([] if until is None else [_C.at < until])]
+
+
 def _day(connection: Connection, starts: float) -> DayCounts:
-    tiers = [func.coalesce(func.sum(case((_C.tier == tier, 1), else_=0)), 0) for tier in ("local", "private", "cloud")]
-    today = (_C.kind == "request", _C.at >= starts)
-    sums = select(func.count(), *tiers, func.max(_C.at), func.coalesce(func.sum(_C.saved), 0)).where(*today)
-    requests, local, private, cloud, last, saved = connection.execute(sums).one()
+    """All from one index: by a name that no index has, or the rows of all time would be read in its order."""
+    who, tier = func.coalesce(_C.agent, _NOBODY), func.coalesce(_C.tier, _NOBODY)
+    sums = select(who, tier, func.count(), func.max(_C.at), func.sum(_C.saved))
+    rows = connection.execute(sums.where(text(REQUEST), _C.at >= starts).group_by(who, tier)).all()
+    tiers = {name: sum(row[2] for row in rows if row[1] == name) for name in ("local", "private", "cloud")}
     return DayCounts(
-        requests=requests,
-        local=local,
-        private=private,
-        cloud=cloud,
-        by_agent=_by_agent(connection, today),
-        last_request=last,
-        saved=saved,
+        requests=sum(row[2] for row in rows),
+        **tiers,
+        by_agent=_by_agent(connection, rows),
+        last_request=max((row[3] for row in rows), default=None),
+        saved=sum(int(row[4]) for row in rows),
     )
 
 
-def _by_agent(connection: Connection, today: Any) -> dict[str, tuple[int, float | None]]:
-    counted = select(_C.agent, func.count(), func.max(_C.at)).where(*today, _C.agent.is_not(None)).group_by(_C.agent)
-    found = {name: (count, last) for name, count, last in connection.execute(counted)}
-    before = select(_C.at).where(_C.agent == _AGENTS.c.name, _C.kind == "request").order_by(_C.seq.desc()).limit(1)
+def _by_agent(connection: Connection, rows: Sequence[Any]) -> dict[str, tuple[int, float | None]]:
+    found: dict[str, tuple[int, float | None]] = {}
+    for name, _, count, last, _ in rows:
+        if name:
+            so_far, latest = found.get(name, (0, last))
+            found[name] = so_far + count, max(latest, last)
+    before = select(_C.at).where(_C.agent == _AGENTS.c.name, text(REQUEST)).order_by(_C.seq.desc()).limit(1)
     ever = connection.execute(select(_AGENTS.c.name, before.scalar_subquery())).all()
     return {name: (0, last) for name, last in ever} | found
-
-
-def _verify(connection: Connection) -> str | None:
-    head, sealed = _head(connection)
-    previous, expected = "", 1
-    pages = connection.execute(select(_AUDIT).order_by(_C.seq).execution_options(yield_per=_PAGE))
-    for found in pages.mappings():
-        if wrong := _wrong(found, expected, previous):
-            return wrong
-        previous, expected = found["hash"], expected + 1
-    if (expected - 1, previous) != (head, sealed):
-        return f"The audit ends at row {expected - 1}, but row {head} was written: rows were removed from its end."
-    return None
-
-
-def _wrong(found: RowMapping, expected: int, previous: str) -> str | None:
-    if found["seq"] != expected:
-        return f"Row {expected} of the audit is missing: it was removed or renumbered."
-    if found["previous"] != previous:
-        return f"Row {expected} of the audit does not follow row {expected - 1}: rows were moved or replaced."
-    if found["hash"] != _seal(dict(found)):
-        return f"Row {expected} of the audit was changed after it was written."
-    return None

@@ -5,311 +5,201 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import tzinfo
 
-from msgspec import Struct
-from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, or_, select, update
+from msgspec.structs import asdict
+from sqlalchemy import Connection
 
 from pointsman.core import budget
 from pointsman.core.budget import Account, Cap, Short, Subject
 from pointsman.core.errors import BadRequest
-from pointsman.store import accounts, spending
-from pointsman.store.accounts import ACCOUNTS, CAPS, HOLDS, PLEDGES, CapKept, Kept
-from pointsman.store.db import Database
-from pointsman.store.prepared import Found, Prepared
-from pointsman.store.spending import Day, SpendRow
-from pointsman.store.tables import table
+from pointsman.core.savings import Use
+from pointsman.store import accounts, audit, caps, grants, holds, spending
+from pointsman.store.db import Away, Database
+from pointsman.store.grants import Grant, Standing
+from pointsman.store.holds import CRASHED, Books, Charge, HoldRequest, Reserved
+from pointsman.store.pruning import prune
+from pointsman.store.spending import Day, Report, SpendRow
 
-__all__ = ["Charge", "Day", "Grant", "HoldRequest", "Ledger", "Reserved", "SpendRow"]
+__all__ = [
+    "CRASHED",
+    "Charge",
+    "Day",
+    "Grant",
+    "HoldRequest",
+    "Ledger",
+    "Report",
+    "Reserved",
+    "SpendRow",
+    "Standing",
+]
 
-GRANTS = table("grants")
-CRASHED = "Pointsman stopped before this ended: charged what was held."
-"""Why a hold that a crash left open was charged."""
-
-
-class HoldRequest(Struct, frozen=True, kw_only=True):
-    """What an attempt may cost at most (`amount`), and the grants that it may use (`bindings`)."""
-
-    id: str
-    request: str
-    attempt: int
-    subject: Subject
-    target: str
-    amount: int
-    estimate: int
-    bindings: tuple[str, ...] = ()
-    soft_ok: bool = False
-    price_source: str = ""
-
-
-class Reserved(Struct, frozen=True):
-    """The money is held."""
-
-    hold: str
-    amount: int
-
-
-class Charge(Struct, frozen=True, kw_only=True):
-    """What an attempt did cost, and the five meters; `estimated` when the provider told no usage."""
-
-    amount: int
-    estimated: bool
-    fresh_input: int = 0
-    cache_read: int = 0
-    cache_write_short: int = 0
-    cache_write_long: int = 0
-    output: int = 0
-    why: str = ""
-
-
-class Grant(Struct, frozen=True, kw_only=True):
-    """A person's permission to pass one account by `amount`, for holds that name its `binding`.
-
-    One that is bound to a request ("request:...") belongs to the first request that uses it.
-    """
-
-    id: str
-    cap: str
-    key: str
-    binding: str
-    amount: int
-    expires: float
-
-
-_FREE = Charge(amount=0, estimated=False)
-_CHARGED = (
-    "estimated",
-    "fresh_input",
-    "cache_read",
-    "cache_write_short",
-    "cache_write_long",
-    "output",
-    "why",
-    "charge",
-)
-_ADD_HOLD = Prepared(insert(HOLDS))
-_OPEN = update(HOLDS).where(HOLDS.c.id == bindparam("hold"), HOLDS.c.state == bindparam("open"))
-_END = Prepared(_OPEN.returning(HOLDS.c.amount), *_CHARGED, "state", "ended")
-_PLEDGED = Prepared(
-    select(ACCOUNTS, PLEDGES.c.lent, PLEDGES.c.lender).join(PLEDGES).where(PLEDGES.c.hold == bindparam("hold"))
-)
-_DROP = Prepared(delete(PLEDGES).where(PLEDGES.c.hold == bindparam("hold")))
-_LIVE_GRANT = Prepared(
-    select(GRANTS)
-    .where(
-        GRANTS.c.cap == bindparam("cap"),
-        GRANTS.c.key == bindparam("key"),
-        GRANTS.c.binding == bindparam("binding"),
-        GRANTS.c.expires > bindparam("now"),
-        GRANTS.c.amount >= bindparam("over"),
-        or_(GRANTS.c.taken.is_(None), GRANTS.c.taken == bindparam("request")),
-    )
-    .order_by(GRANTS.c.expires)
-    .limit(1)
-)
+_PRUNED_EVERY = 600.0
 
 
 class Ledger:
-    """Caps, holds and grants. All of an operation happens in one transaction of the writer."""
+    """Caps, holds and grants. All of an operation happens in one transaction of the writer.
 
-    def __init__(self, db: Database, zone: tzinfo) -> None:
+    `gateway` names who makes holds here: after a crash each gateway ends only its own.
+    """
+
+    def __init__(self, db: Database, zone: tzinfo, gateway: str = "") -> None:
         self._db = db
-        self._zone = zone
+        self._books = Books(zone, gateway)
+        self._pruned = 0.0
+        self._later: set[asyncio.Future[bool | None]] = set()
+        self.on_moved: Callable[[], None] | None = None
+        """Called when money came free that no caller of ours knows of."""
 
     async def reserve(self, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
         """Hold the amount under every cap, or say where it does not fit. A caller that is cancelled holds nothing."""
-        _no_negatives(hold.amount, hold.estimate)
+        holds.no_negatives(hold.amount, hold.estimate)
+        if hold.subject.request != hold.request:
+            raise ValueError(f"a hold for {hold.request} has the subject of {hold.subject.request}")
         waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now))
         try:
             return await waiting
-        except asyncio.CancelledError:
-            with contextlib.suppress(RuntimeError):  # closed meanwhile: the next start settles the hold
-                self._db.submit(lambda connection: _end(connection, hold.id, _FREE, "refunded", now))
+        except (asyncio.CancelledError, Away) as error:
+            if not isinstance(error, Away) or error.unsure:
+                self._undo(hold.id, now)
+            elif hold.amount == 0:
+                return await self._free(hold, now)
             raise
 
-    async def settle(self, hold_id: str, charge: Charge, now: float) -> bool:
-        """End a hold with what it cost. False when it has ended already."""
-        _no_negatives(*(value for value in asdict(charge).values() if isinstance(value, int)))
-        return await self._db.write(lambda connection: _end(connection, hold_id, charge, "settled", now))
+    async def settle(self, hold_id: str, charge: Charge, now: float, row: audit.Row | None = None) -> bool:
+        """End a hold with what it cost, and write the audit's row, whose cost is the charge's. False: it has ended.
 
-    async def refund(self, hold_id: str, now: float) -> bool:
-        """End a hold for which nothing was sent. False when it has ended already."""
-        return await self._db.write(lambda connection: _end(connection, hold_id, _FREE, "refunded", now))
+        While the shared ledger is away this waits for it, in its order, and is True.
+        """
+        holds.no_negatives(*(value for value in asdict(charge).values() if isinstance(value, int)))
+        return await self._end(lambda connection: holds.settle(connection, hold_id, charge, now, row))
+
+    async def refund(self, hold_id: str, now: float, row: audit.Row | None = None) -> bool:
+        """End a hold for which nothing was sent, and write the audit's row, whose cost is 0; else as `settle`."""
+        return await self._end(lambda connection: holds.refund(connection, hold_id, now, row))
 
     async def recover(self, now: float) -> list[str]:
         """Charge the holds that a crash left open with all they held, marked as estimated. Their ids."""
-        return await self._db.write(lambda connection: _recover(connection, now))
+        return await self._db.write(lambda connection: self._recover(connection, now))
+
+    async def headroom(self, hold: HoldRequest, now: float, *, soft: bool = False) -> int | None:
+        """The largest amount that a hold like this could have now, with one of its grants under each cap.
+
+        With `soft` it passes no soft mark that wants a word either. None where no cap is about it.
+        """
+        return await self._db.read(lambda connection: self._headroom(connection, hold, now, soft))
 
     async def add_grant(self, grant: Grant, now: float) -> None:
-        """Keep a grant; for a cap that is gone there is nothing to keep. Expired ones are cleared away."""
-        await self._db.write(lambda connection: _add_grant(connection, grant, now))
+        """Keep a grant; for a cap that is gone there is nothing to keep."""
+        await self._db.write(lambda connection: grants.add(connection, grant, now))
+
+    async def grants(self, now: float) -> list[Grant]:
+        """The grants that a hold could still use, with what is left of each."""
+        return await self._db.read(lambda connection: grants.live(connection, now))
+
+    async def revoke(self, grant_id: str) -> bool:
+        """End a grant; an allowance ends for its window. False where there is none of this id."""
+        return await self._db.write(lambda connection: grants.revoke(connection, grant_id))
 
     async def raise_cap(self, cap_id: str, key: str, amount: int, now: float) -> bool:
-        """Allow everybody this much more in the account's present window. False when the cap is gone."""
+        """Raise one account of a cap, for its present window and for everybody. False when the cap is gone."""
         if not 0 <= amount <= budget.LARGEST:
             raise BadRequest(f"A cap cannot be raised by {amount} micro-dollars: use 0 to {budget.LARGEST}.")
-        return await self._db.write(lambda connection: self._raise(connection, cap_id, key, amount, now))
+        place, zone = (cap_id, key), self._books.zone
+        return await self._db.write(lambda connection: caps.lift(connection, place, amount, now, zone))
 
     async def caps(self) -> list[Cap]:
         """All caps, by name."""
-        return [kept.cap for kept in await self._db.read(accounts.caps)]
+        return await self._db.read(lambda connection: [kept.cap for kept in accounts.caps(connection)])
 
     async def set_cap(self, cap: Cap, now: float | None = None) -> Cap:
-        """Make a cap, or change the one of this name. What was spent in its window counts, also before it was made."""
+        """Add a cap, or change the one of this name. What was spent in its window counts, also before it was made."""
         if wrong := budget.check(cap):
             raise BadRequest(wrong)
         made = time.time() if now is None else now
-        return await self._db.write(lambda connection: self._set_cap(connection, cap, made))
+        return await self._db.write(lambda connection: caps.put(connection, cap, made, self._books.zone))
 
     async def remove_cap(self, name: str) -> bool:
         """Take a cap away. False when there is none of this name."""
-        return await self._db.write(lambda connection: _remove_cap(connection, name))
+        return await self._db.write(lambda connection: caps.remove(connection, name))
 
     async def accounts(self, now: float, subject: Subject | None = None) -> list[Account]:
         """The accounts of a subject; without one, every cap's accounts of the present window, newest 200 of each."""
-        return await self._db.read(lambda connection: accounts.looked_at(connection, subject, now, self._zone))
+        return await self._db.read(lambda connection: accounts.looked_at(connection, subject, now, self._books.zone))
 
     async def day(self, now: float) -> Day:
         """The money of the local day around `now`."""
-        return await self._db.read(lambda connection: spending.day(connection, now, self._zone))
+        return await self._db.read(lambda connection: spending.day(connection, now, self._books.zone))
 
     async def spend(self, by: str, since: float | None = None, until: float | None = None) -> list[SpendRow]:
         """What was charged for holds made from `since` to before `until`, by a scope, by tier or by day."""
-        return await self._db.read(lambda connection: spending.spend(connection, by, since, until, self._zone))
+        return await self._db.read(lambda connection: spending.spend(connection, by, since, until, self._books.zone))
+
+    async def report(self, by: str, since: float | None = None, until: float | None = None) -> Report:
+        """The same with its total, at most 1,000 sessions or tasks."""
+        return await self._db.read(lambda connection: spending.report(connection, by, since, until, self._books.zone))
+
+    async def use(self, now: float) -> Use:
+        """What local and private answers did in the last 30 days."""
+        return await self._db.read(lambda connection: spending.use(connection, now))
 
     def _reserve(self, connection: Connection, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
-        found = accounts.opened(connection, hold.subject, now, self._zone)
-        shorts = budget.admit([kept.account for kept in found], hold.amount)
-        if hold.soft_ok:
-            shorts = tuple(short for short in shorts if not short.soft)
-        lenders = {_place(short.account): _lender(connection, short, hold, now) for short in shorts}
-        uncovered = tuple(short for short in shorts if lenders[_place(short.account)] is None)
-        if uncovered:
-            return uncovered
-        _ADD_HOLD(connection, _hold_row(hold, now))
-        lent = {_place(short.account): short.over for short in shorts}
-        for kept in found:
-            place = _place(kept.account)
-            _hold(connection, kept, hold, lent.get(place, 0), lenders.get(place))
-        return Reserved(hold.id, hold.amount)
+        if abs(now - self._pruned) >= _PRUNED_EVERY:  # also when the clock went back
+            self._prune(connection, now)
+        return holds.reserve(connection, self._books, hold, now)
 
-    def _raise(self, connection: Connection, cap_id: str, key: str, amount: int, now: float) -> bool:
-        found = next((kept for kept in accounts.caps(connection) if kept.cap.id == cap_id), None)
-        if found is None:
-            return False
-        row, account = accounts.open_one(connection, found, key, now, self._zone)
-        accounts.save(connection, row, replace(account, raised=account.raised + amount))
-        return True
+    async def _free(self, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
+        """While the shared ledger is away, what costs nothing goes on: its hold is written later, before its end is."""
+        try:
+            found = await self._db.ensure(lambda connection: self._reserve(connection, hold, now))
+        except asyncio.CancelledError:
+            self._undo(hold.id, now)
+            raise
+        return Reserved(hold.id, hold.amount) if found is None else found
 
-    def _set_cap(self, connection: Connection, cap: Cap, now: float) -> Cap:
-        known = {kept.cap.name: kept.cap for kept in accounts.caps(connection)}
-        old = known.get(cap.name)
-        if old and _shape(old) == _shape(cap):
-            same = replace(cap, id=old.id)
-            connection.execute(update(CAPS).where(CAPS.c.id == old.id).values(asdict(same)))
-            return same
-        if old:
-            accounts.forget(connection, old.id)
-        taken = cap.id in {other.id for other in known.values()}
-        new = replace(cap, id=uuid.uuid4().hex) if taken or not cap.id else cap
-        connection.execute(insert(CAPS), asdict(new) | {"made": now})
-        accounts.open_for_holds(connection, CapKept(new, now), now, self._zone)
-        return new
+    async def _end(self, work: Callable[[Connection], bool]) -> bool:
+        return await self._db.ensure(work, always=True) is not False
 
+    def _prune(self, connection: Connection, now: float) -> None:
+        self._pruned = now
+        prune(connection, now)
 
-def _no_negatives(*numbers: int) -> None:
-    if min(numbers) < 0:
-        raise ValueError(f"money and tokens are never negative: {numbers}")
+    def _recover(self, connection: Connection, now: float) -> list[str]:
+        self._prune(connection, now)
+        return holds.recover(connection, self._books.gateway, now)
 
+    def _headroom(self, connection: Connection, hold: HoldRequest, now: float, soft: bool) -> int | None:
+        found = accounts.looked_at(connection, hold.subject, now, self._books.zone)
+        use = holds.use(hold, now)
+        return min((_room(account, grants.most(connection, account, use), soft) for account in found), default=None)
 
-def _place(account: Account) -> tuple[str, str]:
-    return account.cap.id, account.key
+    def _undo(self, hold_id: str, now: float) -> None:
+        """Give back what a caller that left did not come to use."""
 
+        def refund(connection: Connection) -> bool:
+            return holds.refund(connection, hold_id, now)
 
-def _hold_row(hold: HoldRequest, now: float) -> dict[str, object]:
-    row = _charged(_FREE, "open") | asdict(hold.subject) | asdict(hold) | {"made": now, "ended": None}
-    for field in ("subject", "bindings", "soft_ok"):
-        del row[field]
-    return row
+        with contextlib.suppress(RuntimeError):  # closed meanwhile: the next start settles the hold
+            undone = self._db.submit(refund)
+            undone.add_done_callback(lambda _: self._undone(undone, refund))
 
+    def _undone(self, undone: asyncio.Future[bool], refund: Callable[[Connection], bool]) -> None:
+        if undone.cancelled():
+            return
+        if isinstance(undone.exception(), Away):
+            later = asyncio.ensure_future(self._db.ensure(refund, always=True))
+            self._later.add(later)
+            later.add_done_callback(self._done)
+        elif undone.exception() is None and undone.result() and self.on_moved is not None:
+            self.on_moved()
 
-def _charged(charge: Charge, state: str) -> dict[str, object]:
-    """The columns that a charge fills; the column `amount` is what was held."""
-    row = asdict(charge) | {"charge": charge.amount, "estimated": int(charge.estimated), "state": state}
-    del row["amount"]
-    return row
+    def _done(self, later: asyncio.Future[bool | None]) -> None:
+        self._later.discard(later)
+        if not later.cancelled():
+            later.exception()  # looked at: closed meanwhile, so the next start settles the hold
 
 
-def _hold(connection: Connection, kept: Kept, hold: HoldRequest, lent: int, lender: Found | None) -> None:
-    """Hold the amount in one account, with what a grant lends."""
-    accounts.save(connection, kept.row, budget.hold(kept.account, hold.amount, lent))
-    accounts.pledge(connection, hold.id, kept.row, lent, lender["id"] if lender else None)
-    if lender:
-        taken = hold.request if lender["binding"].startswith("request:") else None
-        change = update(GRANTS).where(GRANTS.c.id == lender["id"])
-        connection.execute(change.values(amount=GRANTS.c.amount - lent, taken=taken))
-
-
-def _lender(connection: Connection, short: Short, hold: HoldRequest, now: float) -> Found | None:
-    """A live grant that covers what is missing; bindings are tried in the order in which the hold names them."""
-    account = short.account
-    wanted = {"cap": account.cap.id, "key": account.key, "now": now, "over": short.over, "request": hold.request}
-    for binding in hold.bindings:
-        if found := _LIVE_GRANT(connection, wanted | {"binding": binding}):
-            return found[0]
-    return None
-
-
-def _end(connection: Connection, hold_id: str, charge: Charge, state: str, now: float) -> bool:
-    """End an open hold in every account that it has a part in."""
-    ended = _END(connection, _charged(charge, state) | {"ended": now, "hold": hold_id, "open": "open"})
-    if not ended:
-        return False
-    held: int = ended[0]["amount"]
-    pledged = _PLEDGED(connection, {"hold": hold_id})
-    caps = {kept.cap.id: kept.cap for kept in accounts.caps(connection)} if pledged else {}
-    for row in pledged:
-        account = accounts.as_account(row, caps[row["cap"]])
-        accounts.save(connection, row["id"], budget.settle(account, held, row["lent"], charge.amount))
-        if row["lender"] is not None:
-            _give_back(connection, row["lender"], budget.unused(held, row["lent"], charge.amount), charge.amount)
-    _DROP(connection, {"hold": hold_id})
-    return True
-
-
-def _give_back(connection: Connection, grant: str, unused: int, charged: int) -> None:
-    """Return what a hold did not need. A request's grant under which nothing was charged is free to be used again."""
-    whole = GRANTS.c.amount + unused >= GRANTS.c.given
-    taken = GRANTS.c.taken if charged else case((whole, None), else_=GRANTS.c.taken)
-    change = update(GRANTS).where(GRANTS.c.id == grant)
-    connection.execute(change.values(amount=GRANTS.c.amount + unused, taken=taken))
-
-
-def _recover(connection: Connection, now: float) -> list[str]:
-    left = connection.execute(select(HOLDS.c.id, HOLDS.c.amount).where(HOLDS.c.state == "open")).all()
-    for hold_id, amount in left:
-        _end(connection, hold_id, Charge(amount=amount, estimated=True, why=CRASHED), "settled", now)
-    return [hold_id for hold_id, _ in left]
-
-
-def _add_grant(connection: Connection, grant: Grant, now: float) -> None:
-    connection.execute(delete(GRANTS).where(GRANTS.c.expires <= now))
-    if connection.execute(select(func.count()).where(CAPS.c.id == grant.cap)).scalar_one():
-        row = asdict(grant) | {"given": grant.amount, "made": now, "taken": None}
-        connection.execute(insert(GRANTS), row)
-
-
-def _shape(cap: Cap) -> Sequence[str]:
-    """What makes a cap's accounts its own; with another shape they are counted anew."""
-    return cap.scope, cap.match, cap.window
-
-
-def _remove_cap(connection: Connection, name: str) -> bool:
-    found = connection.execute(select(CAPS.c.id).where(CAPS.c.name == name)).scalar_one_or_none()
-    if found is None:
-        return False
-    accounts.forget(connection, found)
-    return True
+def _room(account: Account, lent: int | None, soft: bool) -> int:
+    """A grant, also one of nothing, answers the soft mark."""
+    return budget.room(account, lent or 0, soft=soft and lent is None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ClauseElement, Connection, Dialect
@@ -11,7 +11,10 @@ Found = Mapping[str, Any]
 
 
 class Prepared:
-    """A Core statement that runs on the driver's own cursor. Only for column types that need no conversion."""
+    """A Core statement that runs on the driver's own cursor. Only for column types that need no conversion.
+
+    SQLite takes its values by position, PostgreSQL's driver by name; it prepares what it has seen five times itself.
+    """
 
     def __init__(self, statement: ClauseElement, *columns: str) -> None:
         self._statement = statement
@@ -27,6 +30,16 @@ class Prepared:
             cursor.execute(sql, given if order is None else tuple(given[name] for name in order))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+        finally:
+            cursor.close()
+
+    def many(self, connection: Connection, rows: Sequence[Found]) -> None:
+        """Run it for each of these values, in one call of the driver; it gives no rows."""
+        sql, order, constants = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
+        given = [constants | dict(values) for values in rows]
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(sql, given if order is None else [tuple(one[name] for name in order) for one in given])
         finally:
             cursor.close()
 

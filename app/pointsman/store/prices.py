@@ -1,4 +1,4 @@
-"""What a target costs now: the person's own price, else the bundled price list, else nobody knows.
+"""What a target costs now: the person's own price, else the price list, else nobody knows.
 
 A model without a price is never free: `None` means ask or refuse.
 """
@@ -6,27 +6,48 @@ A model without a price is never free: `None` means ask or refuse.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
-from functools import cache
-from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pointsman.core.catalog import Provider, Target
-from pointsman.core.pricing import FREE, Rates
+from pointsman.core.pricing import FREE, Rates, dearest
+from pointsman.store import price_list
+from pointsman.store.price_list import PriceList
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
 
+LASTING = timedelta(minutes=15)
+"""A provider bills by the clock when an answer ends: so long before a price changes, the dearer one holds."""
 _BOTH_WAYS = ("input_mtok", "output_mtok")
+_INPUT = ("input_mtok", "input_text_mtok", "input_image_mtok")
+_CACHED = ("cache_read_mtok", "cache_text_read_mtok", "cache_image_read_mtok")
 _PER_MILLION = 1_000_000  # dollars per million tokens -> micro-dollars per million tokens
 _PER_THOUSAND = 1_000  # dollars per thousand requests -> micro-dollars per request
 
 
 class PriceBook:
     """Prices by provider and model. The list is loaded with the first question about a cloud model (0.2 s)."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._list: PriceList | None = None
+
+    @property
+    def list(self) -> PriceList:
+        """The price list in use."""
+        if self._list is None:
+            fetched = price_list.kept(self._path) if self._path else None
+            self._list = fetched or price_list.bundled()
+        return self._list
+
+    def use(self, newer: PriceList) -> None:
+        """From now on this list holds."""
+        self._list = newer
 
     def rates(self, provider: Provider | None, target: Target, now: datetime | float) -> Rates | None:
         """The rates in force at `now`, with their source and date; None where no price is known."""
@@ -39,18 +60,19 @@ class PriceBook:
         if provider is None:
             return None
         moment = now if isinstance(now, datetime) else datetime.fromtimestamp(now, UTC)
-        return _listed(provider.base_url, target.model or target.name, moment)
+        # A name alone says nothing about who sends the bill: the address does.
+        model = self.list.find(provider.base_url, target.model or target.name)
+        return None if model is None else listed(model, self.list, moment)
 
 
-def _listed(base_url: str, name: str, moment: datetime) -> Rates | None:
-    """The list's price for a model at this very address: a name alone says nothing about who sends the bill."""
-    from genai_prices.data_snapshot import get_snapshot
-
-    try:
-        _, model = get_snapshot().find_provider_model(name, None, None, base_url)
-    except LookupError:
+def listed(model: ModelInfo, prices: PriceList, moment: datetime) -> Rates | None:
+    """The list's rates for a request that begins at this moment."""
+    dated = prices.dated or _since(model, prices, moment)
+    now = _rates(model.get_prices(moment), prices.source, dated)
+    soon = _rates(model.get_prices(moment + LASTING), prices.source, dated)
+    if now is None or soon is None:
         return None
-    return _rates(model.get_prices(moment), f"genai-prices {version('genai-prices')}", _since(model, moment))
+    return now if now == soon else dearest(now, soon)
 
 
 def _rates(price: ModelPrice, source: str, dated: str) -> Rates | None:
@@ -64,16 +86,21 @@ def _rates(price: ModelPrice, source: str, dated: str) -> Rates | None:
 
 
 def _flat(amounts: Mapping[str, Any], input_tokens: int, source: str, dated: str) -> Rates:
-    """The rates that hold for an input of so many tokens."""
+    """The rates that hold for an input of so many tokens.
+
+    Pictures that go in, and whatever comes out, are among the tokens told: the dearest of their rates holds for all.
+    """
     at = {key: _amount(amount, input_tokens) for key, amount in amounts.items()}
-    input_, output = at["input_mtok"], at["output_mtok"]
+    input_ = max(at[key] for key in _INPUT if key in at)
+    cached = max((at[key] for key in _CACHED if key in at), default=input_)
     short = at.get("cache_write_5m_mtok", at.get("cache_write_mtok", input_))
+    output = max(amount for key, amount in at.items() if key.startswith("output_") and key.endswith("_mtok"))
     return Rates(
         input=_micro(input_, _PER_MILLION),
-        cache_read=_micro(at.get("cache_read_mtok", input_), _PER_MILLION),
+        cache_read=_micro(cached, _PER_MILLION),
         cache_write_short=_micro(short, _PER_MILLION),
         cache_write_long=_micro(at.get("cache_write_1h_mtok", at.get("cache_write_mtok", short)), _PER_MILLION),
-        output=_micro(max(output, at.get("output_reasoning_mtok", output)), _PER_MILLION),
+        output=_micro(output, _PER_MILLION),
         per_request=_micro(at.get("requests_kcount", Decimal(0)), _PER_THOUSAND),
         source=source,
         dated=dated,
@@ -90,23 +117,8 @@ def _micro(dollars: Decimal, scale: int) -> int:
     return int((dollars * scale).to_integral_value(ROUND_CEILING))
 
 
-def _since(model: ModelInfo, moment: datetime) -> str:
+def _since(model: ModelInfo, prices: PriceList, moment: datetime) -> str:
     """The day since which this price holds, where the list says so; else the newest day the list knows of."""
-    starts = _starts(model.prices)
-    begun = [start for start in starts if start <= moment.date().isoformat()]
-    return max(begun) if begun else max((day for day in _days() if day <= moment.date().isoformat()), default="")
-
-
-@cache
-def _days() -> tuple[str, ...]:
-    """All days on which a price in the list began to hold."""
-    from genai_prices.data_snapshot import get_snapshot
-
-    models = (model for provider in get_snapshot().providers for model in provider.models)
-    return tuple(sorted({day for model in models for day in _starts(model.prices)}))
-
-
-def _starts(prices: Any) -> list[str]:
-    conditions = prices if isinstance(prices, list) else []
-    days = (getattr(condition.constraint, "start_date", None) for condition in conditions)
-    return [day.isoformat() for day in days if day is not None]
+    today = moment.date().isoformat()
+    begun = [start for start in price_list.starts(model.prices) if start <= today]
+    return max(begun) if begun else max((day for day in prices.days if day <= today), default="")

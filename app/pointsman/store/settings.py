@@ -19,12 +19,13 @@ _TAINTS = table("taints")
 
 
 class Agent(Struct, frozen=True, kw_only=True):
-    """A program with a key of its own; the key is kept as its hash and its last four characters."""
+    """A program with a key of its own, kept as its hash and its last four characters; `keep` 1: its bodies are kept."""
 
     name: str
     key_sha256: str
     key_hint: str
     added: float
+    keep: int = 1
 
 
 class Agents:
@@ -45,6 +46,11 @@ class Agents:
     async def replace_key(self, name: str, sha256: str, hint: str) -> bool:
         """Another key for an agent; the old one stops working. False when there is no such agent."""
         return await self._db.write(lambda connection: _replace(connection, name, sha256, hint))
+
+    async def keep(self, name: str, on: bool) -> bool:
+        """Whether its requests and answers are kept from now on. False when there is no such agent."""
+        change = update(_AGENTS).where(_AGENTS.c.name == name).values(keep=int(on))
+        return await self._db.write(lambda connection: connection.execute(change).rowcount == 1)
 
     async def remove(self, name: str) -> bool:
         """The agent's key stops working, and its pause is forgotten. False when there is no such agent."""
@@ -85,7 +91,7 @@ class Taints:
 
     async def add(self, session: str, kinds: str, now: float) -> None:
         """Add to the kinds that were seen in a session."""
-        await self._db.write(lambda connection: _taint(connection, session, kinds, now))
+        await self._db.ensure(lambda connection: _taint(connection, session, kinds, now))
 
 
 def _agents(connection: Connection) -> list[Agent]:

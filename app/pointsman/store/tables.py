@@ -13,11 +13,18 @@ from sqlmodel import Field, SQLModel
 METADATA: MetaData = SQLModel.metadata
 _WHOLE: Any = BigInteger().with_variant(Integer(), "sqlite")
 _REAL: Any = Double().with_variant(REAL(), "sqlite")
+# SQLite sorts text by its bytes; so must PostgreSQL, whatever the language of the server.
+_TEXT: Any = Text().with_variant(Text(collation="C"), "postgresql")
 _STRICT = {"sqlite_strict": True}
+REQUEST = "kind = 'request'"
+"""What an index over requests alone is for; a value bound later would not use it."""
+CHANGE = "kind NOT IN ('request', 'attempt')"
+"""What marks the audit's few rows that are about no request; a query that says this finds them by an index."""
+_BY_KEY = _STRICT | {"sqlite_with_rowid": False}  # rows lie in the order of their key: a range is read in one go
 
 
 def _text(**kinds: Any) -> Any:
-    return Field(sa_type=Text, **kinds)
+    return Field(sa_type=_TEXT, **kinds)
 
 
 def _whole(**kinds: Any) -> Any:
@@ -49,7 +56,11 @@ class AccountRow(SQLModel, table=True):
     """One cap, for one value of its scope, in one window."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("cap", "key", "window"), _STRICT)
+    __table_args__ = (
+        UniqueConstraint("cap", "key", "window"),
+        Index("accounts_newest", "cap", "window", "opened"),
+        _STRICT,
+    )
     id: int | None = _whole(default=None, primary_key=True)
     cap: str = _text(foreign_key="caps.id", ondelete="CASCADE")
     key: str = _text()
@@ -64,15 +75,23 @@ class AccountRow(SQLModel, table=True):
 
 
 class HoldRow(SQLModel, table=True):
-    """One attempt's money: held at `made`, charged at `ended`. It stays for good: reports are made from it."""
+    """One attempt's money: held at `made`, charged at `ended`. It stays for good: reports are made from it.
+
+    `gateway` is the one that made it; `price` is JSON of the rates that the charge was reckoned with; `counts`
+    is 1 for the one charged hold with which its request is counted, the latest.
+    """
 
     __tablename__ = "holds"
     __table_args__ = (
         Index("holds_made", "made"),
+        Index("holds_request", "request"),
+        Index("holds_session", "session"),
+        Index("holds_task", "task"),
         Index("holds_open", "state", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
         _STRICT,
     )
     id: str = _text(primary_key=True)
+    gateway: str = _text()
     request: str = _text()
     attempt: int = _whole()
     state: str = _text()
@@ -88,9 +107,12 @@ class HoldRow(SQLModel, table=True):
     tier: str = _text()
     target: str = _text()
     price_source: str = _text()
+    price: str = _text()
     amount: int = _whole()
     estimate: int = _whole()
+    counts: int = _whole(default=0)
     charge: int = _whole()
+    saved: int = _whole()
     estimated: int = _whole()
     fresh_input: int = _whole()
     cache_read: int = _whole()
@@ -104,7 +126,7 @@ class PledgeRow(SQLModel, table=True):
     """An open hold's part in one account, with what a grant lent it there. Gone when the hold ends."""
 
     __tablename__ = "pledges"
-    __table_args__ = _STRICT
+    __table_args__ = (Index("pledges_account", "account"), _STRICT)
     hold: str = _text(primary_key=True, foreign_key="holds.id")
     account: int = _whole(primary_key=True, foreign_key="accounts.id", ondelete="CASCADE")
     lent: int = _whole()
@@ -112,19 +134,34 @@ class PledgeRow(SQLModel, table=True):
 
 
 class GrantRow(SQLModel, table=True):
-    """A permission to pass a cap. `taken` is the request that a grant for one request went to."""
+    """A permission to pass a cap. `taken` is the request that a grant for one request went to.
+
+    `window` is empty, but for a standing allowance: the window of the account for which this one was made, once.
+    """
 
     __tablename__ = "grants"
-    __table_args__ = (Index("grants_binding", "cap", "key", "binding"), _STRICT)
+    __table_args__ = (
+        Index("grants_binding", "cap", "key", "binding"),
+        Index(
+            "grants_standing",
+            *("cap", "key", "binding", "window"),
+            unique=True,
+            sqlite_where=text("\"window\" <> ''"),
+            postgresql_where=text("\"window\" <> ''"),
+        ),
+        _STRICT,
+    )
     id: str = _text(primary_key=True)
     cap: str = _text(foreign_key="caps.id", ondelete="CASCADE")
     key: str = _text()
     binding: str = _text()
+    window: str = _text()
     given: int = _whole()
     amount: int = _whole()
     made: float = _real()
     expires: float = _real()
     taken: str | None = _text()
+    revoked: int = _whole()
 
 
 class AuditRow(SQLModel, table=True):
@@ -135,12 +172,21 @@ class AuditRow(SQLModel, table=True):
         Index("audit_at", "at"),
         Index("audit_agent", "agent"),
         Index("audit_request", "request"),
+        Index("audit_fares", "at", "kind", "agent", "target", "outcome", "code", "queue_ms"),
+        Index(
+            "audit_day",
+            *("at", "agent", "tier", "saved"),
+            sqlite_where=text(REQUEST),
+            postgresql_where=text(REQUEST),
+        ),
+        Index("audit_changes", "kind", sqlite_where=text(CHANGE), postgresql_where=text(CHANGE)),
         _STRICT,
     )
     seq: int | None = _whole(default=None, primary_key=True)
     at: float = _real()
     kind: str = _text()
     request: str | None = _text()
+    attempt: int = _whole()
     agent: str | None = _text()
     session: str | None = _text()
     task: str | None = _text()
@@ -149,9 +195,12 @@ class AuditRow(SQLModel, table=True):
     label: str | None = _text()
     model_asked: str | None = _text()
     target: str | None = _text()
+    provider: str | None = _text()
+    region: str | None = _text()
     tier: str | None = _text()
     class_: str | None = _text()
     sensitivity: str | None = _text()
+    consent: str = _text()
     outcome: str = _text()
     reason: str = _text()
     code: str | None = _text()
@@ -165,11 +214,16 @@ class AuditRow(SQLModel, table=True):
     queue_ms: float | None = _real()
     first_token_ms: float | None = _real()
     latency_ms: float | None = _real()
+    tokens_per_second: float | None = _real()
     finish: str | None = _text()
+    bytes_sent: int = _whole()
+    peak_memory: int | None = _whole()
+    validators: str = _text()
     cost: int = _whole()
     held: int = _whole()
     saved: int = _whole()
     price_source: str = _text()
+    price: str = _text()
     detail: str = _text()
     previous: str = _text()
     hash: str = _text()
@@ -186,7 +240,7 @@ class AuditHeadRow(SQLModel, table=True):
 
 
 class AgentRow(SQLModel, table=True):
-    """An agent; of its key only the hash and the last four characters are kept."""
+    """An agent; of its key only the hash and the last four characters are kept. `keep`: its bodies may be kept."""
 
     __tablename__ = "agents"
     __table_args__ = _STRICT
@@ -194,6 +248,7 @@ class AgentRow(SQLModel, table=True):
     key_sha256: str = _text(unique=True)
     key_hint: str = _text()
     added: float = _real()
+    keep: int = _whole(default=1)
 
 
 class PauseRow(SQLModel, table=True):
@@ -213,6 +268,71 @@ class TaintRow(SQLModel, table=True):
     session: str = _text(primary_key=True)
     kinds: str = _text()
     at: float = _real()
+
+
+class SpendSpanRow(SQLModel, table=True):
+    """The sums of charged holds that were made in one span of UTC time, by what they have in common.
+
+    `seconds` is how long the span is: an hour, by all names together; a day, by one of them, which is the `scope`, so
+    that a year has few rows; or half an hour of everything. The other names are empty.
+    A name that is not known is empty. `paid` holds cost something; `busy_ms` is how long all were open together;
+    `estimated` is the part of `charge` that is an estimate.
+    """
+
+    __tablename__ = "spend_spans"
+    __table_args__ = _BY_KEY
+    seconds: int = _whole(primary_key=True)
+    scope: str = _text(primary_key=True)
+    starts: int = _whole(primary_key=True)
+    person: str = _text(primary_key=True)
+    project: str = _text(primary_key=True)
+    label: str = _text(primary_key=True)
+    agent: str = _text(primary_key=True)
+    model: str = _text(primary_key=True)
+    tier: str = _text(primary_key=True)
+    requests: int = _whole()
+    paid: int = _whole()
+    busy_ms: int = _whole()
+    charge: int = _whole()
+    estimated: int = _whole()
+    saved: int = _whole()
+    fresh_input: int = _whole()
+    cache_read: int = _whole()
+    cache_write_short: int = _whole()
+    cache_write_long: int = _whole()
+    output: int = _whole()
+
+
+class SpendNameRow(SQLModel, table=True):
+    """The sums of all charged holds of a session or a task (`kind`), made from `first` to `last`.
+
+    `long` marks those over more than a day: whatever began earlier than a day before a moment and goes on after it
+    is one of these.
+    """
+
+    __tablename__ = "spend_names"
+    __table_args__ = (
+        Index("spend_names_dearest", "kind", "charge", "name", "first", "last"),
+        Index("spend_names_first", "kind", "first"),
+        Index("spend_names_long", "kind", "last", sqlite_where=text("long = 1"), postgresql_where=text("long = 1")),
+        _STRICT,
+    )
+    kind: str = _text(primary_key=True)
+    name: str = _text(primary_key=True)
+    first: float = _real()
+    last: float = _real()
+    long: int = _whole()
+    requests: int = _whole()
+    paid: int = _whole()
+    busy_ms: int = _whole()
+    charge: int = _whole()
+    estimated: int = _whole()
+    saved: int = _whole()
+    fresh_input: int = _whole()
+    cache_read: int = _whole()
+    cache_write_short: int = _whole()
+    cache_write_long: int = _whole()
+    output: int = _whole()
 
 
 def table(name: str) -> Table:

@@ -1,5 +1,7 @@
 """Provider keys: one item in the system's keychain for each home, and environment variables before it.
 
+The same item holds the key that seals kept bodies.
+
 Every call that reads or writes the keychain may block (it may wait for a person): call it in a thread.
 """
 
@@ -21,6 +23,8 @@ from pointsman.core.errors import PointsmanError
 SERVICE = "pointsman"
 # Windows keeps at most 2,560 bytes in one item, as UTF-16; the JSON here is ASCII.
 PART_CHARACTERS = 1200 if sys.platform == "win32" else None
+
+_SEAL_BYTES = 32
 
 State = Literal["ready", "locked", "missing", "denied"]
 LOCKED = "Your keychain is locked. Unlock it to use cloud models."
@@ -87,9 +91,10 @@ def system_backend() -> Backend:
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What the keychain item holds; `parts` counts further items where one is too small."""
+    """What the keychain item holds; `parts` counts further items where one is too small. `seal` is hexadecimal."""
 
     providers: dict[str, str] = {}
+    seal: str = ""
     parts: int = 0
     batch: str = ""
 
@@ -109,7 +114,7 @@ class Keychain:
         self._environ = environ
         self._part = part_characters
         self._lock = threading.Lock()
-        self._providers: dict[str, str] | None = None
+        self._kept: Held | None = None
 
     def provider_key(self, provider: str, key_env: str | None = None) -> Secret:
         """The key to send to this provider. Raises `KeychainProblem` with the sentence to show."""
@@ -117,7 +122,7 @@ class Keychain:
         if found is not None:
             return found
         with self._lock:
-            kept = self._all().get(provider)
+            kept = self._all().providers.get(provider)
         if kept is None:
             raise NoKey("ready", f"There is no key for {provider}. Set one with 'pointsman keys set {provider}'.")
         return Secret(kept)
@@ -132,12 +137,22 @@ class Keychain:
     def kept(self) -> list[str]:
         """The providers whose keys are in the keychain."""
         with self._lock:
-            return sorted(self._all())
+            return sorted(self._all().providers)
+
+    def seal_key(self) -> bytes:
+        """The key that seals kept bodies, made at its first use. Raises `KeychainProblem` where none can be kept."""
+        with self._lock:
+            if not self._all().seal:
+                self._kept = None  # another program may have made it meanwhile
+                held = self._all()
+                if not held.seal:
+                    self._write(msgspec.structs.replace(held, seal=secrets.token_hex(_SEAL_BYTES)))
+            return _seal_of(self._all())
 
     def state(self) -> tuple[State, str]:
         """Whether the keychain can be used now, with one sentence. Asks it again each time."""
         with self._lock:
-            self._providers = None
+            self._kept = None
             try:
                 self._all()
             except KeychainProblem as problem:
@@ -147,23 +162,26 @@ class Keychain:
     def keep(self, provider: str, value: str) -> None:
         """Keep a key, and read it back to be sure."""
         with self._lock:
-            self._providers = None
-            self._write({**self._all(), provider: value})
+            self._kept = None
+            held = self._all()
+            self._write(msgspec.structs.replace(held, providers={**held.providers, provider: value}))
 
     def forget(self, provider: str) -> bool:
         """Take a key out; False when there was none."""
         with self._lock:
-            self._providers = None
-            held = dict(self._all())
-            if held.pop(provider, None) is None:
+            self._kept = None
+            held = self._all()
+            if provider not in held.providers:
                 return False
-            self._write(held)
+            left = {name: key for name, key in held.providers.items() if name != provider}
+            self._write(msgspec.structs.replace(held, providers=left))
             return True
 
-    def _all(self) -> dict[str, str]:
-        if self._providers is None:
-            self._providers = self._whole(self._head()).providers
-        return self._providers
+    def _all(self) -> Held:
+        if self._kept is None:
+            whole = self._whole(self._head())
+            self._kept = Held(providers=whole.providers, seal=whole.seal)
+        return self._kept
 
     def _head(self) -> Held:
         return _parsed(self._get(self._item))
@@ -177,15 +195,15 @@ class Keychain:
     def _names(self, head: Held) -> list[str]:
         return [f"{self._item}.{head.batch}.{number}" for number in range(1, head.parts + 1)]
 
-    def _write(self, providers: dict[str, str]) -> None:
+    def _write(self, held: Held) -> None:
         before = self._head()
-        text = json.dumps({"providers": providers})
+        text = json.dumps({"providers": held.providers} | ({"seal": held.seal} if held.seal else {}))
         self._set_all(text)
         for name in self._names(before):
             with contextlib.suppress(KeychainProblem):  # a part left behind is never read again
                 self._delete(name)
-        self._providers = None
-        if self._all() != providers:
+        self._kept = None
+        if self._all() != held:
             raise KeychainProblem("denied", NOT_KEPT)
 
     def _set_all(self, text: str) -> None:
@@ -215,6 +233,17 @@ class Keychain:
 def variable(provider: str) -> str:
     """The environment variable for a provider's key."""
     return "POINTSMAN_KEY_" + "".join(letter if letter.isalnum() else "_" for letter in provider).upper()
+
+
+def _seal_of(held: Held) -> bytes:
+    """A key of another length is no key of ours: nothing is sealed with it."""
+    try:
+        key = bytes.fromhex(held.seal)
+    except ValueError:
+        key = b""
+    if len(key) != _SEAL_BYTES:
+        raise KeychainProblem("denied", UNREADABLE)
+    return key
 
 
 def _parsed(text: str | None) -> Held:

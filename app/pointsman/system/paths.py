@@ -48,6 +48,11 @@ class Paths(msgspec.Struct, frozen=True):
         return self.home / "models"
 
     @property
+    def bodies(self) -> Path:
+        """Kept requests and answers, sealed, one folder a day."""
+        return self.home / "bodies"
+
+    @property
     def id(self) -> str:
         """A short name for this home; the keychain item carries it, so that two homes never share one."""
         return hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
+from msgspec.structs import replace
 from PySide6.QtCore import QObject, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon
 
 from pointsman.system import paths
-from pointsman.tray import first, link, theme, tokens, words
+from pointsman.tray import first, link, settings, theme, tokens, words
 from pointsman.tray.approval_window import DEAD_MS, ApprovalWindow
 from pointsman.tray.approvals import Approvals
 from pointsman.tray.client import AdminClient
 from pointsman.tray.gateway_process import GatewayProcess
-from pointsman.tray.menu_view import PauseChoice, menu_view
+from pointsman.tray.menu_view import PauseChoice, Switch, menu_view
+from pointsman.tray.notices import Notices, Notifier
 from pointsman.tray.popover import Popover
 from pointsman.tray.sections import tr
 from pointsman.tray.status_item import StatusItem
@@ -43,18 +47,36 @@ def system_theme() -> theme.Theme:
     return theme.Theme(scheme, QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont))
 
 
-class Tray(QObject):
-    """The whole app behind the icon. Closing it leaves the gateway as it is."""
+def notifier(status: StatusItem, bus: str, dead_ms: int) -> Notifier:
+    """How this system tells of a question that cannot be seen; `bus` is the address of Linux's session bus."""
+    if sys.platform == "linux":
+        from pointsman.tray.notifier import BusNotifier
 
-    def __init__(self, home: paths.Paths, gateway: GatewayProcess, look: theme.Theme, dead_ms: int = DEAD_MS) -> None:
+        return BusNotifier(bus, status, dead_ms)
+    from pointsman.tray.balloon import BalloonNotifier
+
+    return BalloonNotifier(status)
+
+
+class Tray(QObject):
+    """The whole app behind the icon. Closing it leaves the gateway as it is.
+
+    For `dead_ms` after a question appears nothing answers it; `bus` is the desktop's session bus, none if empty.
+    """
+
+    def __init__(
+        self, home: paths.Paths, gateway: GatewayProcess, look: theme.Theme, dead_ms: int = DEAD_MS, bus: str = ""
+    ) -> None:
         super().__init__()
         self._home, self._dead_ms = home, dead_ms
+        self.settings = settings.read(home)
         self.gateway = gateway
         self.link = link.Link(since=time.time())
         self.snapshot: Snapshot | None = None
         self._box: QMessageBox | None = None
         self.client = AdminClient(home.runtime, self)
         self.status = StatusItem(look, self)
+        self.notifier = notifier(self.status, bus, dead_ms)
         self._make_windows(look)
         self._follow()
         self._ticks = QTimer(self, interval=TICK_MS)
@@ -65,6 +87,7 @@ class Tray(QObject):
         self.window = ApprovalWindow(look, self._dead_ms)
         self.approvals = Approvals(self.window, self.client, clock)
         self.approvals.beside = self.popover
+        self.notices = Notices(self.approvals, self.notifier, self.settings)
         self.popover.command.connect(self._command)
         self.popover.review.connect(self.approvals.review)
         self.popover.start.connect(self.start_gateway)
@@ -90,6 +113,7 @@ class Tray(QObject):
     def close(self) -> None:
         """Take everything down but the gateway."""
         self._ticks.stop()
+        self.notifier.close()
         self.client.close()
         self.status.hide()
         for window in (self.popover, self.window):
@@ -136,12 +160,13 @@ class Tray(QObject):
             if before != "gone" and self.link.state == "gone":
                 self.approvals.gone()
         self.approvals.tick()
+        self.notices.tell()
         self.draw()
 
     def draw(self, *, hidden: bool = False) -> None:
         """Bring icon, menu and popover up to date; a hidden popover only before it shows."""
         now = clock()
-        self.status.show_view(menu_view(self.snapshot, self.link, now))
+        self.status.show_view(menu_view(self.snapshot, self.link, now, self.settings))
         if hidden or self.popover.isVisible():
             self.popover.show_view(popover_view(self.snapshot, self.link, now))
 
@@ -149,6 +174,7 @@ class Tray(QObject):
         self.snapshot = snapshot
         self.link = link.Link("live", snapshot.at)
         self.approvals.take(snapshot.approvals)
+        self.notices.tell()
         self.draw()
 
     def _happened(self, event: object) -> None:
@@ -176,6 +202,9 @@ class Tray(QObject):
         if isinstance(value, PauseChoice):
             self._command(Pause(until=value.until))
             return
+        if isinstance(value, Switch):
+            self._turn(value)
+            return
         acts: dict[str, Callable[[], None]] = {
             "show": self.show,
             "approvals": self.approvals.review,
@@ -186,6 +215,19 @@ class Tray(QObject):
             "stop": self._ask_stop,
         }
         acts[act]()
+
+    def _turn(self, switch: Switch) -> None:
+        """Keep the setting; where that cannot be done the person is told, and it stays as it was."""
+        changed = replace(self.settings, **{switch.name: not switch.on})
+        try:
+            settings.write(self._home, changed)
+        except OSError as error:
+            self.show()
+            self.popover.say_failed(f"The setting could not be kept ({error.strerror}).")
+            return
+        self.settings = changed
+        self.notices.take(changed)
+        self.draw()
 
     def _copy(self) -> None:
         if self.snapshot is not None:
@@ -229,7 +271,8 @@ def serve(argv: list[str], home: paths.Paths) -> int:
         print("Pointsman is already in the tray; it shows itself now.")
         return 0
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    tray = Tray(home, GatewayProcess(home), system_theme())
+    bus = os.environ.get("DBUS_SESSION_BUS_ADDRESS", "")
+    tray = Tray(home, GatewayProcess(home), system_theme(), bus=bus)
     server = first.listen(name, tray.show, tray)
     app.styleHints().colorSchemeChanged.connect(lambda _: tray.take_theme(system_theme()))
     print(

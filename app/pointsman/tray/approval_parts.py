@@ -30,7 +30,7 @@ class Head(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
         self._tile = Tile(theme)
-        self._name = ElidedLabel(theme, "title", least=80)
+        self._name = ElidedLabel(theme, "title", least=140)
         self._chip = Chip(theme, tr("Known by its key only"), "dashed", "key")
         self._origin = ElidedLabel(theme, "caption", "text3")
         names = QVBoxLayout()

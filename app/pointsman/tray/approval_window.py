@@ -12,9 +12,11 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 from pointsman.tray.approval_parts import Head, Why
 from pointsman.tray.bars import ErrorBar
 from pointsman.tray.button import RETURN, AllowButton, Button
+from pointsman.tray.cards import PriceCard, RuleCard
+from pointsman.tray.choice_view import ChoiceView, decided
 from pointsman.tray.choices import Choices
 from pointsman.tray.popover import screen_at
-from pointsman.tray.question_view import ApprovalView, decided
+from pointsman.tray.question_view import ApprovalView
 from pointsman.tray.theme import Theme
 from pointsman.tray.widgets import Floating, SentenceLabel, order_tabs, wanted_height
 from pointsman.tray.words import plain
@@ -52,6 +54,7 @@ class ApprovalWindow(Floating):
         self._awake_at = 0.0
         self._view: ApprovalView | None = None
         self._over = False
+        self._turned = False
         self._ratio = 0.0
         self._make_parts(theme)
         self._place_parts()
@@ -62,7 +65,10 @@ class ApprovalWindow(Floating):
         self.error = ErrorBar(theme, 12, 8)
         self.sentence = SentenceLabel(theme, "sentence")
         self.why = Why(theme)
+        self.price = PriceCard(theme)
         self.choices = Choices(theme)
+        self.rule = RuleCard(theme)
+        self.back = Button(theme, tr("Back"), hint="Esc")
         self.deny = Button(theme, tr("Deny"), hint="Esc")
         self.local = Button(theme, tr("Use local"), hint="L")
         self.allow = AllowButton(theme, "", "primary", hint="Ctrl \u21b5")
@@ -82,12 +88,12 @@ class ApprovalWindow(Floating):
         column.setContentsMargins(MARGIN - 1, MARGIN - 4, MARGIN - 1, 14)
         column.setSpacing(12)
         outer.addLayout(column)
-        for part in (self.head, self.error, self.sentence, self.why, self.choices):
+        for part in (self.head, self.error, self.sentence, self.why, self.price, self.choices, self.rule):
             column.addWidget(part)
         column.addSpacing(4)
         column.addLayout(self._buttons())
         last = QHBoxLayout()
-        self.clock.setContentsMargins(0, 2, 0, 2)
+        self.clock.setContentsMargins(0, 4, 0, 4)
         last.addWidget(self.clock, 1)
         last.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(last)
@@ -98,6 +104,7 @@ class ApprovalWindow(Floating):
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._row.setSpacing(8)
         self._row.addWidget(self.deny)
+        self._row.addWidget(self.back)
         self._row.addStretch(1)
         for button in (self.local, self.allow, self.done, self.begin):
             self._row.addWidget(button)
@@ -107,10 +114,12 @@ class ApprovalWindow(Floating):
         self.deny.clicked.connect(self._deny)
         self.local.clicked.connect(self._use_local)
         self.allow.clicked.connect(self._allow)
+        self.back.clicked.connect(self._turn_back)
         self.begin.clicked.connect(self.start)
         self.done.clicked.connect(self.put_away)
         self.more.clicked.connect(self._toggle_details)
         self.choices.changed.connect(self._show_choice)
+        self.price.changed.connect(self._priced)
         self.head.moved.connect(self._move)
         self.error.again.connect(self.again)
 
@@ -123,6 +132,7 @@ class ApprovalWindow(Floating):
         """Draw this question; another one than before wakes after the dead time."""
         other = self._over or view.question != self.question
         self._view, self._over = view, False
+        self._turned = self._turned and not other
         self.sentence.tint("text1")
         self.clock.tint("text3")
         self.more.show()
@@ -131,17 +141,18 @@ class ApprovalWindow(Floating):
         self.sentence.say(view.sentence)
         self.why.show_view(view.why)
         self.choices.show_views(view.choices, anew=other)
+        self.price.show_view(view.price, anew=other)
+        self.rule.code.say(view.rule)
         self.details.say(view.details)
         self.clock.say(view.clock)
         self._show_ratio(view.ratio)
         self._name(view)
-        self._show_choice()
         if other:
             self._sleep()
             self._waits(going=False)
             self.error.hide()
             self.details.hide()
-        self._fit()
+        self._show_choice()
 
     def _name(self, view: ApprovalView) -> None:
         said = plain(view.sentence)
@@ -151,22 +162,45 @@ class ApprovalWindow(Floating):
             self.setAccessibleDescription(view.why.text or view.why.body)
 
     def _show_choice(self) -> None:
-        if self._view is None or self._over:
+        view, way = self._view, self._way()
+        if view is None or self._over:
             return
-        chosen = self.choices.chosen()
-        local = self._view.local
-        only_local = not self._view.choices and local is not None
-        self.allow.setVisible(chosen is not None or only_local)
-        self.local.setVisible(local is not None and not only_local and not self._answers_here())
-        self.deny.show()
-        self.begin.hide()
-        self.done.hide()
-        text = chosen.view.button if chosen is not None else tr("Use local")
-        self.allow.setText(text)
-        self.allow.setAccessibleName(text)
-        self.allow.setEnabled(self.deny.isEnabled() and (chosen is None or chosen.fits()))
-        self.allow.updateGeometry()
+        for part, shown in (
+            (self.price, view.price is not None),
+            (self.choices, bool(view.choices) and not self._turned),
+            (self.rule, self._turned),
+            (self.back, self._turned),
+            (self.deny, not self._turned),
+            (self.local, view.local is not None and not self._turned and not self._answers_here()),
+            (self.allow, way is not None),
+            (self.begin, False),
+            (self.done, False),
+        ):
+            part.setVisible(shown)
+        _say(self.deny, tr(view.deny_text))
+        if way is not None:
+            _say(self.allow, tr("Save rule and allow") if self._turned else way.button)
+            self.allow.setEnabled(self.deny.isEnabled() and self._fits(way))
         self._fit()
+
+    def _way(self) -> ChoiceView | None:
+        """What the default button allows."""
+        chosen = self.choices.chosen()
+        if self._view is None or not self._view.choices or chosen is None:
+            return None if self._view is None else self._view.only
+        return chosen.view
+
+    def _fits(self, way: ChoiceView) -> bool:
+        """Whether this can be sent as it stands: amounts and prices are there."""
+        chosen = self.choices.chosen()
+        amounts = chosen is None or chosen.view is not way or chosen.fits()
+        return amounts and (not way.priced or None not in self.price.prices())
+
+    def _priced(self) -> None:
+        """A price was typed: the row that uses it is meant."""
+        if self.choices.rows:
+            self.choices.rows[0].setChecked(True)
+        self._show_choice()
 
     def _answers_here(self) -> bool:
         """Whether one of the choices already is the local answer."""
@@ -186,8 +220,8 @@ class ApprovalWindow(Floating):
         self._fit()
 
     def _parts_of_an_open_question(self) -> tuple[QWidget, ...]:
-        buttons = (self.deny, self.local, self.allow, self.more)
-        return (*buttons, self.why, self.choices, self.details, self.error)
+        buttons = (self.deny, self.back, self.local, self.allow, self.more)
+        return (*buttons, self.why, self.price, self.choices, self.rule, self.details, self.error)
 
     def say_failed(self, sentence: str) -> None:
         """The answer did not arrive; it can be given again."""
@@ -230,7 +264,7 @@ class ApprovalWindow(Floating):
         return not self._over and self.deny.isEnabled() and time.monotonic() >= self._awake_at
 
     def _waits(self, *, going: bool) -> None:
-        for part in (self.deny, self.local, self.allow, self.choices):
+        for part in (self.deny, self.back, self.local, self.allow, self.choices, self.price):
             part.setEnabled(not going)
 
     def _send(self, answer: Answer | None) -> None:
@@ -247,11 +281,27 @@ class ApprovalWindow(Floating):
         self._send(None if self._view is None else self._view.local)
 
     def _allow(self) -> None:
+        way, view = self._way(), self._view
+        if way is None or view is None or not self._fits(way):
+            return
+        if way.turns and not self._turned:
+            self._turn(over=True)
+            return
         chosen = self.choices.chosen()
-        if chosen is None:
-            self._use_local()
-        elif chosen.fits():
-            self._send(decided(chosen.view, chosen.amount()))
+        amount = None if chosen is None else chosen.amount()
+        self._send(decided(way, amount, self.price.prices(), view.at))
+
+    def _turn(self, *, over: bool) -> None:
+        """The card's other side; what was pressed to turn it must not answer there."""
+        if not self._awake():
+            return
+        self._turned = over
+        self._sleep()
+        self._show_choice()
+        (self.back if over else self.choices.rows[-1]).setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _turn_back(self) -> None:
+        self._turn(over=False)
 
     def _move(self, by: int) -> None:
         self.moved.emit(by)
@@ -261,7 +311,7 @@ class ApprovalWindow(Floating):
         self._fit()
 
     def _fit(self) -> None:
-        buttons = (self.deny, self.local, self.allow, self.done, self.begin)
+        buttons = (self.deny, self.back, self.local, self.allow, self.done, self.begin)
         wide = sum(button.sizeHint().width() + 8 for button in buttons if not button.isHidden())
         across = wide <= WIDTH - 2 * MARGIN
         self._row.setDirection(QBoxLayout.Direction.LeftToRight if across else QBoxLayout.Direction.BottomToTop)
@@ -278,7 +328,7 @@ class ApprovalWindow(Floating):
         elif act is not None and self._awake():
             act()
         elif not control and Qt.Key.Key_1 <= event.key() <= Qt.Key.Key_9 and self._awake():
-            self.choices.choose(event.key() - Qt.Key.Key_0)
+            self._choose(event.key() - Qt.Key.Key_0)
         else:
             super().keyPressEvent(event)
 
@@ -291,7 +341,13 @@ class ApprovalWindow(Floating):
             Qt.Key.Key_M: self.put_away.emit,
         }
 
+    def _choose(self, number: int) -> None:
+        if not self._turned:
+            self.choices.choose(number)
+
     def _plain_keys(self) -> dict[Qt.Key, Callable[[], None]]:
+        if self._turned:
+            return {Qt.Key.Key_Escape: self._turn_back}
         return {Qt.Key.Key_Escape: self._deny, Qt.Key.Key_L: self._use_local}
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -300,3 +356,9 @@ class ApprovalWindow(Floating):
             self._awake_at = 0.0
             self._deny()
         super().closeEvent(event)
+
+
+def _say(button: Button, text: str) -> None:
+    button.setText(text)
+    button.setAccessibleName(text)
+    button.updateGeometry()

@@ -87,6 +87,16 @@ class Approvals(QObject):
         self._appear()
         self._window.activateWindow()
 
+    def unseen(self) -> list[Question]:
+        """The questions, oldest first, while the window cannot be seen; none while it can."""
+        window = self._window
+        seen = window.isVisible() and not window.isMinimized() and window.windowHandle().isExposed()
+        return [] if seen else list(self._questions)
+
+    def answer(self, answer: Answer) -> None:
+        """An answer from elsewhere than the window; where it does not arrive, the window says so."""
+        self._send(answer)
+
     def gone(self) -> None:
         """The gateway is gone, and its questions with it."""
         self._linger.stop()
@@ -115,7 +125,7 @@ class Approvals(QObject):
 
     def _over(self, question: Question, outcome: str) -> None:
         self._questions = [one for one in self._questions if one.id != question.id]
-        sentence = ended_sentence(question.agent, outcome)
+        sentence = ended_sentence(question, outcome)
         if sentence and self._window.isVisible():
             self._answered.add(question.id)
             self._window.say_over(sentence)
@@ -153,6 +163,8 @@ class Approvals(QObject):
 
     def _sent(self, answer: Answer, result: bytes | Problem) -> None:
         if isinstance(result, Problem):
+            if not self._window.isVisible():
+                self.review(answer.question)
             if self._current is not None and self._current.id == answer.question:
                 self._window.say_failed(result.sentence)
             return

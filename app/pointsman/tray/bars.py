@@ -12,13 +12,11 @@ from pointsman.tray.button import Button
 from pointsman.tray.menu_view import PauseChoice, PauseView
 from pointsman.tray.meters import Countdown
 from pointsman.tray.question_view import CardView
-from pointsman.tray.sections import MARGIN, tr
+from pointsman.tray.sections import MARGIN, ROOM, tr
 from pointsman.tray.theme import Theme
-from pointsman.tray.view_model import Banner, PopoverView
+from pointsman.tray.view_model import Banner, NoticeView, PopoverView
 from pointsman.tray.widgets import Dot, ElidedLabel, Icon, SentenceLabel, Text, band
 from pointsman.wire.admin import Pause, Resume
-
-ROOM = 306  # between the popover's margins
 
 
 class Header(QWidget):
@@ -132,7 +130,9 @@ class ErrorBar(QWidget):
 
 
 class NoticeBar(QWidget):
-    """Something that the person should know and that needs no answer."""
+    """Something that the person should know and that needs no answer; a paused agent can be resumed."""
+
+    resumed = Signal(str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -141,12 +141,19 @@ class NoticeBar(QWidget):
         row.setContentsMargins(MARGIN, 8, MARGIN, 8)
         row.setSpacing(8)
         self._text = SentenceLabel(theme)
+        self._agent = ""
+        self._resume = Button(theme, tr("Resume"), "link")
+        self._resume.clicked.connect(lambda: self.resumed.emit(self._agent))
         row.addWidget(Icon(theme, "ui/info", "warn"))
         row.addWidget(self._text, 1)
+        row.addWidget(self._resume)
 
-    def show_view(self, view: str, *, stale: bool) -> None:
+    def show_view(self, view: NoticeView, *, stale: bool) -> None:
         """Another notice."""
-        self._text.say(view)
+        self._agent = view.agent
+        self._text.say(view.text)
+        self._resume.setVisible(bool(view.agent))
+        self._resume.setAccessibleName(tr("Resume {agent}").format(agent=view.agent))
         self.setEnabled(not stale)
 
 
@@ -209,6 +216,8 @@ class Card(QWidget):
         self._title.say(view.title)
         self._clock.setText(view.clock)
         self._sentence.say(view.sentence)
+        self._deny.setText(tr(view.deny))
+        self._deny.setAccessibleName(tr(view.deny))
         self._local.setVisible(view.local)
         self._bar.show_ratio(view.ratio)
         self.setEnabled(not stale)

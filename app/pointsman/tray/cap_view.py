@@ -18,9 +18,27 @@ _TITLES = {
     "week": "Weekly cap",
     "month": "Monthly cap",
     "session": "Session cap",
-    "request": "Cap for each request",
+    "once": "One-time cap",
 }
-_NEVER_ANEW = {"session", "request"}
+_BY_ID = {"session", "task", "request"}  # their accounts are named by an id that says nothing to a person
+_AT_SOFT = {
+    "ask": "you are asked",
+    "local": "it goes to a local model",
+    "cheaper": "it goes to a cheaper model",
+    "shorten": "it shortens the answer",
+    "defer": "background requests wait",
+}
+_AT_LIMIT = {**_AT_SOFT, "refuse": "it refuses"}
+_UNHELPED = {
+    "local": ", and no local model can answer it",
+    "cheaper": ", and no cheaper model fits",
+    "shorten": ", and what is left pays for no useful answer",
+    "defer": ", and it cannot wait",
+}
+_REACHED = {
+    "cheaper": "Cap reached, only free models answer",
+    "defer": "Cap reached, background requests wait",
+}
 
 Level = Literal["calm", "warn", "full"]
 
@@ -34,7 +52,7 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class MeterView(msgspec.Struct, frozen=True):
-    """Ratios of the limit; `sentence` is the value that a screen reader says."""
+    """Ratios of the limit; `sentence` is the value that a screen reader says, `does` what the cap does."""
 
     spent: float
     held: float
@@ -42,6 +60,7 @@ class MeterView(msgspec.Struct, frozen=True):
     even: float | None
     level: Level
     sentence: str
+    does: str = ""
 
 
 class ChartView(msgspec.Struct, frozen=True):
@@ -58,13 +77,39 @@ class ChartView(msgspec.Struct, frozen=True):
 
 def title(cap: CapState) -> str:
     """`Daily cap`, `Hourly cap of codex`."""
+    if cap.scope == "request":
+        return "Cap for each request"
     name = _TITLES.get(cap.window, cap.name)
-    return f"{name} of {cap.match}" if cap.match else name
+    return f"{name} of {cap.match}" if cap.match and cap.scope not in _BY_ID else name
+
+
+def lower(text: str) -> str:
+    """The text inside a sentence."""
+    return text[:1].lower() + text[1:]
+
+
+def actions(cap: CapState) -> str:
+    """What happens at the soft mark, where anything does, and at the limit."""
+    parts = [f"at the limit {_AT_LIMIT[cap.at_limit]}"] if cap.at_limit in _AT_LIMIT else []
+    if cap.at_soft in _AT_SOFT:
+        parts.insert(0, f"from {words.percent(cap.soft_percent)} on {_AT_SOFT[cap.at_soft]}")
+    said = ", ".join(parts)
+    return f"{said[0].upper()}{said[1:]}." if said else ""
+
+
+def in_the_way(at_limit: str) -> str:
+    """Why the person is asked although the cap would rather do something else: that did not help."""
+    return _UNHELPED.get(at_limit, "")
+
+
+def reached(cap: CapState) -> str:
+    """What a full cap means, in a few words."""
+    return _REACHED.get(cap.at_limit, "Cap reached, local models still answer")
 
 
 def anew(cap: CapState, now: datetime) -> str:
     """When the window ends, as a sentence; empty for a cap that does not start anew by the clock."""
-    if cap.ends is None or cap.window in _NEVER_ANEW:
+    if cap.ends is None or cap.window in {"session", "once"}:
         return ""
     then = datetime.fromtimestamp(cap.ends, now.tzinfo)
     midnight = (then.hour, then.minute) == (0, 0) and 0 < cap.ends - now.timestamp() <= 25 * 3600
@@ -92,7 +137,7 @@ def meter_view(cap: CapState, speed: Pace) -> MeterView:
     held = min(cap.held / limit, 1.0 - spent)
     used = (cap.spent + cap.held) * 100
     level: Level = "full" if cap.left == 0 else "warn" if used >= cap.soft_percent * limit else "calm"
-    return MeterView(spent, held, cap.soft_percent / 100, speed.even, level, _meter_sentence(cap, speed))
+    return MeterView(spent, held, cap.soft_percent / 100, speed.even, level, _meter_sentence(cap, speed), actions(cap))
 
 
 def _meter_sentence(cap: CapState, speed: Pace) -> str:
@@ -102,8 +147,10 @@ def _meter_sentence(cap: CapState, speed: Pace) -> str:
     ]
     if cap.overrun:
         parts.append(f"{words.bound(cap.overrun)} was charged over a bound")
+    if cap.raised:
+        parts.append(f"{words.money(cap.raised)} of it added by you")
     if speed.words:
-        parts.append(speed.words[0].lower() + speed.words[1:])
+        parts.append(lower(speed.words))
     return "; ".join(parts)
 
 

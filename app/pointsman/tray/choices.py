@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QRectF, QSize, Qt, Signal
+from functools import partial
+
+from PySide6.QtCore import QCoreApplication, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPainterPath, QPalette, QPen
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QLabel, QLineEdit, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from pointsman.tray import words
-from pointsman.tray.button import RETURN
-from pointsman.tray.question_view import ChoiceView, wrong
+from pointsman.tray.button import RETURN, Button
+from pointsman.tray.choice_view import ChoiceView, wrong
 from pointsman.tray.theme import Theme
 from pointsman.tray.widgets import ElidedLabel, Text
 
@@ -92,46 +94,84 @@ class Choice(QAbstractButton):
     def __init__(self, theme: Theme, view: ChoiceView, number: int, of: int) -> None:
         super().__init__()
         self.view = view
+        self._ways = (view, *view.others)
         self._theme = theme
         self.number, self._of = number, of
         self.amount_edit: AmountEdit | None = None
+        self._labels: list[ElidedLabel] = []
         self.setCheckable(True)
         self.setAutoExclusive(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(38, 8, 48, 9)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(38, 8, 40, 9)
+        row.setSpacing(2)
+        column = QVBoxLayout()
         column.setSpacing(0)
+        row.addLayout(column, 1)
+        row.addWidget(self._how_long(), 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(self._line(view.text, "medium", "text1"))
         column.addLayout(self._line(view.caption, "caption", "text3"))
         self._problem = Text(theme, "caption", "danger")
         self._problem.hide()
         column.addWidget(self._problem)
-        shown = "" if view.amount is None else words.money(view.amount)
-        said = f"{view.text}. {view.caption}".replace("{}", shown)
-        self.setAccessibleName(tr("{n} of {m}, {choice}").format(n=number, m=of, choice=said))
+        self._name()
+
+    def _name(self) -> None:
+        shown = "" if self.view.amount is None else words.money(self.view.amount)
+        said = f"{self.view.text}. {self.view.caption}".replace("{}", shown)
+        self.setAccessibleName(tr("{n} of {m}, {choice}").format(n=self.number, m=self._of, choice=said))
+
+    def _how_long(self) -> Button:
+        """Opens the other lengths of time; the digit pressed again goes through them."""
+        self.how_long = Button(self._theme, tr("For how long"), "icon", icon="down")
+        self.how_long.setVisible(len(self._ways) > 1)
+        self.how_long.clicked.connect(self._open)
+        self._menu = QMenu(self)
+        for at, way in enumerate(self._ways):
+            self._menu.addAction(way.text, partial(self.take_way, at))
+        return self.how_long
+
+    def _open(self) -> None:
+        self._menu.popup(self.how_long.mapToGlobal(QPoint(0, self.how_long.height() + 2)))
+
+    def take_way(self, at: int) -> None:
+        """Another length of time in this row; it is chosen with it."""
+        self.view = self._ways[at]
+        for label, text in zip(self._labels, (self.view.text, *self.view.caption.split(" {} ")), strict=False):
+            label.say(text)
+        self._name()
+        self.setChecked(True)
+        self._changed()
+
+    def next_way(self) -> None:
+        """The next length of time, round and round."""
+        if len(self._ways) > 1:
+            self.take_way((self._ways.index(self.view) + 1) % len(self._ways))
 
     def _line(self, text: str, style: str, colour: str) -> QHBoxLayout:
         line = QHBoxLayout()
         line.setSpacing(0)
         before, mark, after = text.partition("{}")
         if not mark:
-            label = ElidedLabel(self._theme, style, colour)
-            label.say(text)
-            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-            line.addWidget(label)
+            line.addWidget(self._label(text, style, colour))
             return line
-        line.addWidget(self._label(before.rstrip() + " ", style, colour))
+        line.addWidget(self._label(before.rstrip(), style, colour))
+        line.addSpacing(2)
         self.amount_edit = AmountEdit(self._theme, style, self.view.amount or 0, tr("Amount"))
         self.amount_edit.textChanged.connect(self._changed)
         self.amount_edit.left.connect(self.setFocus)
         line.addWidget(self.amount_edit)
-        line.addWidget(self._label(after, style, colour))
+        if after:
+            line.addSpacing(2)
+            line.addWidget(self._label(after.lstrip(), style, colour))
         line.addStretch(1)
         return line
 
     def _label(self, text: str, style: str, colour: str) -> QLabel:
-        label = Text(self._theme, style, colour, text=text)
+        label = ElidedLabel(self._theme, style, colour)
+        label.say(text)
         label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._labels.append(label)
         return label
 
     def amount(self) -> int | None:
@@ -254,8 +294,11 @@ class Choices(QWidget):
         """Choose by the digit; False where there is no such row."""
         if not 1 <= number <= len(self.rows):
             return False
-        self.rows[number - 1].setChecked(True)
-        self.rows[number - 1].setFocus(Qt.FocusReason.ShortcutFocusReason)
+        row = self.rows[number - 1]
+        if row.isChecked():
+            row.next_way()
+        row.setChecked(True)
+        row.setFocus(Qt.FocusReason.ShortcutFocusReason)
         return True
 
     def paintEvent(self, _event: object) -> None:

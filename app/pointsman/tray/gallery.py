@@ -20,6 +20,7 @@ from pointsman.tray.link import Link
 from pointsman.tray.menu_view import menu_view
 from pointsman.tray.popover import Popover
 from pointsman.tray.question_view import approval_view, ended_sentence, gone_sentence
+from pointsman.tray.settings import Settings
 from pointsman.tray.status_item import fill_menu
 from pointsman.tray.theme import Theme
 from pointsman.tray.tokens import Scheme
@@ -50,6 +51,15 @@ GERMAN = {
     "Review…": "Ansehen und entscheiden…",
     "Details": "Einzelheiten",
     "Known by its key only": "Nur durch den Schlüssel bekannt",
+    "Back": "Zurück zur Auswahl",
+    "Save rule and allow": "Regel speichern und erlauben",
+    "The rule as it will be written": "Die Regel, wie sie geschrieben wird",
+    "Price per million tokens": "Preis für eine Million Tokens",
+    "Input": "Eingabe",
+    "Output": "Ausgabe, mit dem Nachdenken",
+    "Write a price such as 2.00 or 0,15.": "Ein Preis sieht so aus: 2.00 oder 0,15.",
+    "Keep it paused": "Angehalten lassen, bis ich es fortsetze",
+    "Resume": "Fortsetzen",
 }
 
 
@@ -58,7 +68,7 @@ class German(QTranslator):
 
     def translate(self, _context: str, text: str, _disambiguation: str | None = None, _n: int = -1) -> str:
         """The German of what the views say themselves."""
-        return GERMAN.get(text, "")
+        return GERMAN.get(text, text)
 
 
 def popovers() -> Iterator[tuple[str, Snapshot | None, Link]]:
@@ -67,6 +77,10 @@ def popovers() -> Iterator[tuple[str, Snapshot | None, Link]]:
     yield "popover-busy", samples.busy(), LIVE
     yield "popover-stopped", samples.calm(), GONE
     yield "popover-empty", samples.empty(), LIVE
+    yield "popover-raised", samples.raised(), LIVE
+    yield "popover-full", samples.full(), LIVE
+    yield "popover-one-paused", samples.one_paused(), LIVE
+    yield "popover-runaway", replace(samples.busy(), approvals=[samples.runaway()]), LIVE
     yield "popover-loading", None, Link(slow=True)
     yield "popover-long", samples.long_text(), LIVE
     yield "popover-paused", replace(samples.calm(), paused=True, paused_until=samples.AT + 1800), LIVE
@@ -78,6 +92,8 @@ def approvals() -> Iterator[tuple[str, Question]]:
     yield "approval-consent", samples.consent()
     yield "approval-soft", samples.soft()
     yield "approval-price", samples.price()
+    yield "approval-price-alone", replace(samples.price(), local_model=None, tokens_bound=None)
+    yield "approval-runaway", samples.runaway()
     yield "approval-long", samples.long_text().approvals[0]
     yield "approval-told", replace(samples.question(), waits_until=samples.AT - 1)
 
@@ -96,27 +112,73 @@ def approval(theme: Theme, question: Question, of: int = 1) -> ApprovalWindow:
     return window
 
 
+def turned(window: ApprovalWindow) -> ApprovalWindow:
+    """The card's other side: the rule that "always" writes."""
+    window.choices.choose(len(window.choices.rows))
+    window.allow.click()
+    return window
+
+
+def filled(window: ApprovalWindow, *prices: str) -> ApprovalWindow:
+    """With these prices typed."""
+    for field, text in zip(window.price.fields, prices, strict=True):
+        field.setText(text)
+    return window
+
+
 def windows(theme: Theme) -> Iterator[tuple[str, QWidget]]:
     """Everything that is drawn, made when it is asked for."""
     for name, snapshot, link in popovers():
         yield name, popover(theme, snapshot, link)
     for name, question in approvals():
         yield name, approval(theme, question, 3 if name == "approval-money" else 1)
+    yield from answers(theme)
     error = approval(theme, samples.question())
     error.say_failed("The gateway is not answering.")
     yield "approval-error", error
     expired = approval(theme, samples.question())
-    expired.say_over(ended_sentence("Claude Code", "expired"))
+    expired.say_over(ended_sentence(samples.question(), "expired"))
     yield "approval-expired", expired
     gone = approval(theme, samples.question())
     gone.say_over(gone_sentence("Claude Code"), start=True)
     yield "approval-gone", gone
-    menu = QMenu()
+    yield from menus(theme)
+
+
+def answers(theme: Theme) -> Iterator[tuple[str, QWidget]]:
+    """What a question looks like while it is answered."""
+    yield "approval-price-filled", filled(approval(theme, samples.price()), "2,00", "6.00")
+    yield "approval-price-wrong", filled(approval(theme, samples.price()), "two", "6.00")
+    timed = approval(theme, samples.question())
+    timed.choices.rows[1].take_way(1)
+    yield "approval-for-an-hour", timed
+    yield "approval-rule", turned(approval(theme, samples.question()))
+
+
+def menus(theme: Theme) -> Iterator[tuple[str, QWidget]]:
+    """The menu of the icon, and its notifications on and off."""
+    yield "menu", menu(theme, Settings())
+    for name, chosen in (("on", Settings(allow=True)), ("off", Settings(notify=False))):
+        whole = menu(theme, chosen)
+        below = next(action.menu() for action in whole.actions() if action.text() == "Notifications")
+        assert isinstance(below, QMenu)
+        below.setParent(None)
+        yield f"menu-notifications-{name}", dressed(below, theme)
+
+
+def menu(theme: Theme, settings: Settings) -> QMenu:
+    """The whole menu."""
+    made = dressed(QMenu(), theme)
+    fill_menu(made, menu_view(samples.busy(), LIVE, samples.NOW, settings), lambda *_: None)
+    return made
+
+
+def dressed(menu: QMenu, theme: Theme) -> QMenu:
+    """In the theme's colours, as on Linux."""
     menu.setPalette(theme.palette())
     menu.setStyleSheet(theme.qss())
     menu.setFont(theme.font("body"))
-    fill_menu(menu, menu_view(samples.busy(), LIVE, samples.NOW), lambda *_: None)
-    yield "menu", menu
+    return menu
 
 
 def framed(pictures: list[QPixmap], scheme: Scheme, ratio: float) -> QPixmap:
@@ -192,6 +254,9 @@ def _german(app: QApplication, theme: Theme, out: Path) -> None:
     for name, window in (
         ("popover-german", popover(theme, samples.long_text(), LIVE)),
         ("approval-german", approval(theme, samples.long_text().approvals[0], 12)),
+        ("approval-rule-german", turned(approval(theme, samples.long_text().approvals[0]))),
+        ("approval-price-german", filled(approval(theme, samples.price()), "zwei", "6,00")),
+        ("approval-runaway-german", approval(theme, samples.runaway())),
     ):
         picture = grab(window)
         framed([picture], theme.scheme, picture.devicePixelRatioF()).save(str(out / f"{name}-{theme.scheme}.png"))

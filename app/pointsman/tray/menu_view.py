@@ -10,6 +10,7 @@ import msgspec
 from pointsman.tray import words
 from pointsman.tray.cap_view import pace
 from pointsman.tray.link import Link
+from pointsman.tray.settings import Settings
 from pointsman.wire.admin import Snapshot
 
 Icon = Literal["idle", "working", "asks", "stopped"]
@@ -32,12 +33,21 @@ class PauseView(msgspec.Struct, frozen=True):
     choices: tuple[PauseChoice, ...]
 
 
+class Switch(msgspec.Struct, frozen=True):
+    """A setting that is on or off; `name` is its field in the settings."""
+
+    text: str
+    name: Literal["notify", "allow"]
+    on: bool
+
+
 class MenuItem(msgspec.Struct, frozen=True):
-    """A line of the menu; without `act` and `choices` it only says something; an empty text is a separator."""
+    """A line of the menu; without act, choices and switches it only says something; an empty text is a separator."""
 
     text: str = ""
     act: Act = ""
     choices: tuple[PauseChoice, ...] = ()
+    switches: tuple[Switch, ...] = ()
 
 
 class MenuView(msgspec.Struct, frozen=True):
@@ -96,7 +106,7 @@ def pause_choices(now: datetime) -> tuple[PauseChoice, ...]:
     )
 
 
-def menu_view(snapshot: Snapshot | None, link: Link, now: datetime) -> MenuView:
+def menu_view(snapshot: Snapshot | None, link: Link, now: datetime, settings: Settings | None = None) -> MenuView:
     """The whole menu at `now`."""
     live = snapshot is not None and link.state == "live"
     items = _live_items(snapshot, now) if snapshot is not None and live else _lost_items(link)
@@ -105,7 +115,15 @@ def menu_view(snapshot: Snapshot | None, link: Link, now: datetime) -> MenuView:
     )
     if live:
         last.append(MenuItem("Stop gateway and quit…", "stop"))
-    return MenuView(icon_state(snapshot, link), _tip(snapshot, link, now), (*items, MenuItem(), *last))
+    told = MenuItem("Notifications", switches=_switches(settings or Settings()))
+    return MenuView(
+        icon_state(snapshot, link), _tip(snapshot, link, now), (*items, MenuItem(), told, MenuItem(), *last)
+    )
+
+
+def _switches(settings: Settings) -> tuple[Switch, ...]:
+    tell = Switch("Tell me when an agent asks and I cannot see it", "notify", settings.notify)
+    return tell, Switch("Offer “Allow once” in them, for money", "allow", settings.allow)
 
 
 def _live_items(snapshot: Snapshot, now: datetime) -> list[MenuItem]:

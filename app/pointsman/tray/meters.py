@@ -60,6 +60,7 @@ class Meter(QProgressBar):
             return
         self._view, self._stale = view, stale
         self.setAccessibleName(view.sentence if view else "")
+        self.setToolTip(view.does if view else "")
         self.setValue(round((view.spent + view.held) * 100) if view else 0)
         self.update()
 

@@ -22,7 +22,7 @@ from pointsman.tray.sections import (
 from pointsman.tray.theme import Theme
 from pointsman.tray.view_model import PopoverView
 from pointsman.tray.widgets import Floating, Line, SentenceLabel, Text, order_tabs, wanted_height
-from pointsman.wire.admin import Answer, Command, StopRequest, UnloadModel
+from pointsman.wire.admin import Answer, Command, Resume, StopRequest, UnloadModel
 
 WIDTH = 340
 HIGHEST = 760
@@ -108,7 +108,7 @@ class Popover(Floating):
         for part in (self.header, Line(theme), self.error, self.banner):
             column.addWidget(part)
         notices, cards = self._stack(column), self._stack(column)
-        self._notices = Pool(notices, lambda: NoticeBar(theme))
+        self._notices = Pool(notices, self._make_notice)
         self.cards = Pool(cards, self._make_card)
         self._more_cards = Text(theme, "caption", "text3")
         self._more_cards.setContentsMargins(MARGIN, 6, MARGIN, 6)
@@ -149,6 +149,11 @@ class Popover(Floating):
         self.now.stopped.connect(lambda request: self.command.emit(StopRequest(request)))
         self.loaded.unloaded.connect(lambda model: self.command.emit(UnloadModel(model)))
 
+    def _make_notice(self) -> NoticeBar:
+        notice = NoticeBar(self.theme)
+        notice.resumed.connect(lambda agent: self.command.emit(Resume(agent)))
+        return notice
+
     def _make_card(self) -> Card:
         card = Card(self.theme)
         card.denied.connect(lambda question: self.command.emit(Answer(question, "deny")))
@@ -168,8 +173,8 @@ class Popover(Floating):
         self._show_sections(view)
         self._fit(view)
 
-    def say_failed(self, sentence: str, command: Command) -> None:
-        """A command was not done; it can be sent again."""
+    def say_failed(self, sentence: str, command: Command | None = None) -> None:
+        """Something was not done; a command can be sent again."""
         self._failed = command
         self.error.say(sentence)
         if self._view is not None:
@@ -213,14 +218,14 @@ class Popover(Floating):
         free = self._screen().height() - 24
         limit = min(HIGHEST, free)
         self.agents.fold(folded=False)
-        self.where.legend.show()
+        self.where.fold(folded=False)
         if view.today.chart is not None:
             self.today.chart.setVisible(not view.cards)
         for fold in (
             self.today.chart.hide,
             lambda: self._show_part(self.loaded, there=False),
             lambda: self.agents.fold(folded=True),
-            self.where.legend.hide,
+            lambda: self.where.fold(folded=True),
         ):
             if self._wanted() <= limit:
                 break

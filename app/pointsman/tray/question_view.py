@@ -8,12 +8,18 @@ from typing import Literal
 import msgspec
 
 from pointsman.tray import words
-from pointsman.tray.cap_view import MeterView, Pace, anew, meter_view, title
+from pointsman.tray.cap_view import MeterView, Pace, anew, in_the_way, lower, meter_view, title
+from pointsman.tray.choice_view import ChoiceView, PriceView, choices, only, price_view
 from pointsman.tray.words import Sentence, marked
 from pointsman.wire.admin import Answer, CapState, Question
 
 Phase = Literal["open", "told", "expired"]
-SESSION_AMOUNT = 5 * words.DOLLAR
+
+_PRICE_WHY = "Pointsman never treats an unknown price as free. Say what it costs, or take a model with a known price."
+_RUNAWAY_WHY = (
+    "It sends nothing while it is paused. Look at what it is doing: if it works as it should, let it go on. "
+    "If it goes round in circles, keep it paused and stop it."
+)
 
 
 class CardView(msgspec.Struct, frozen=True):
@@ -25,21 +31,7 @@ class CardView(msgspec.Struct, frozen=True):
     ratio: float
     sentence: Sentence
     local: bool
-
-
-class ChoiceView(msgspec.Struct, frozen=True):
-    """One way to allow. `amount` may be edited where `{}` stands, in `text` or in `caption`.
-
-    It is at least `least`; what is sent is the part over `base`.
-    """
-
-    text: str
-    caption: str
-    button: str
-    answer: Answer
-    amount: int | None = None
-    base: int = 0
-    least: int = 0
+    deny: str = "Deny"
 
 
 class ChipView(msgspec.Struct, frozen=True):
@@ -72,8 +64,13 @@ class ApprovalView(msgspec.Struct, frozen=True, kw_only=True):
     sentence: Sentence
     why: WhyView
     choices: tuple[ChoiceView, ...]
+    only: ChoiceView | None
+    price: PriceView | None
+    rule: str
     local: Answer | None
     deny: Answer
+    deny_text: str
+    at: float
     phase: Phase
     clock: str
     ratio: float
@@ -90,11 +87,11 @@ def phase(question: Question, now: datetime) -> Phase:
 def card_view(question: Question, now: datetime) -> CardView:
     """A question as the popover shows it."""
     rest = (
-        ""
-        if question.cap is None
-        else f" The {_lower(title(question.cap))} leaves **{words.left(question.cap.left)}**."
+        "" if question.cap is None else f" The {lower(title(question.cap))} leaves **{words.left(question.cap.left)}**."
     )
-    if question.kind == "consent":
+    if question.kind == "runaway":
+        sentence = _runaway(question)
+    elif question.kind == "consent":
         sentence = f"It wants to send private data to **{question.model}**: {_finds(question)}."
     elif question.at_most is None:
         sentence = f"It wants **{question.model}**. Its price is not known."
@@ -106,7 +103,8 @@ def card_view(question: Question, now: datetime) -> CardView:
         _short_clock(question, now),
         _ratio(question, now),
         marked(sentence),
-        question.local_model is not None,
+        _local(question) is not None,
+        deny_text(question),
     )
 
 
@@ -119,11 +117,16 @@ def approval_view(question: Question, place: int, of: int, now: datetime) -> App
         identity="Known by its key only",
         origin=_origin(question, now),
         queue=f"{place} of {of}" if of > 1 else "",
-        sentence=marked(_sentence(question)),
+        sentence=marked(asked(question)),
         why=_why(question, now),
-        choices=_choices(question),
-        local=Answer(question.id, "local") if question.local_model else None,
+        choices=choices(question, now),
+        only=only(question),
+        price=price_view(question),
+        rule=question.allowance or "",
+        local=_local(question),
         deny=Answer(question.id, "deny"),
+        deny_text=deny_text(question),
+        at=now.timestamp(),
         phase=phase(question, now),
         clock=_clock(question, now),
         ratio=_ratio(question, now),
@@ -131,27 +134,19 @@ def approval_view(question: Question, place: int, of: int, now: datetime) -> App
     )
 
 
-def wrong(choice: ChoiceView, amount: int | None) -> str:
-    """What is wrong with the amount as edited; empty where it can be sent."""
-    if choice.amount is None:
-        return ""
-    if amount is None:
-        return "Write an amount such as 4.00."
-    return f"This request needs at least {words.bound(choice.least)}." if amount < choice.least else ""
-
-
-def decided(choice: ChoiceView, amount: int | None) -> Answer:
-    """The answer that this choice sends, with the amount as edited."""
-    if choice.amount is None or amount is None:
-        return choice.answer
-    return msgspec.structs.replace(choice.answer, amount=amount - choice.base)
-
-
-def ended_sentence(agent: str, outcome: str) -> str:
+def ended_sentence(question: Question, outcome: str) -> str:
     """What the window says of a question that ended without an answer from here; empty closes it at once."""
+    if outcome == "expired" and question.kind == "runaway":
+        return f"Nobody answered in time. {question.agent} stays paused until it is resumed."
     if outcome == "expired":
         return "Denied: nobody answered in time. If it asks again you will be asked again."
-    return f"{agent} left. Nothing was charged." if outcome == "withdrawn" else ""
+    if outcome != "withdrawn":
+        return ""
+    if question.kind == "runaway":
+        return f"{question.agent} was resumed."
+    if question.kind in {"money", "soft"}:
+        return "Held money came back; it ran without asking."
+    return f"{question.agent} left. Nothing was charged."
 
 
 def gone_sentence(agent: str) -> str:
@@ -159,15 +154,32 @@ def gone_sentence(agent: str) -> str:
     return f"The gateway stopped, so this question is gone. {agent} can ask again."
 
 
-def _lower(text: str) -> str:
-    return text[0].lower() + text[1:]
+def deny_text(question: Question) -> str:
+    """What the safe button says."""
+    return "Keep it paused" if question.kind == "runaway" else "Deny"
+
+
+def _local(question: Question) -> Answer | None:
+    if question.local_model is None or question.kind == "runaway":
+        return None
+    return Answer(question.id, "local")
+
+
+def _runaway(question: Question) -> str:
+    """What was seen, in the gateway's own sentence, with the agent's name strong."""
+    seen = question.sentence.removeprefix(question.agent) or " may be going round in circles."
+    paused = "" if "paused" in seen else " It is paused."
+    return f"**{question.agent}** {seen.strip()}{paused}"
 
 
 def _price(question: Question) -> str:
     return f"about **{words.money(question.about)}**, at most **{words.bound(question.at_most)}**"
 
 
-def _sentence(question: Question) -> str:
+def asked(question: Question) -> str:
+    """Who wants what, in one sentence; `**` round names and money."""
+    if question.kind == "runaway":
+        return _runaway(question)
     if question.kind == "consent":
         at = f" at {question.provider}" if question.provider else ""
         return f"**{question.agent}** wants to send private data to **{question.model}**{at}."
@@ -192,9 +204,11 @@ def _why(question: Question, now: datetime) -> WhyView:
     if question.kind == "consent":
         return _consent_why(question)
     if question.kind == "price":
-        return WhyView(body=_price_why(question))
+        return WhyView(body=_PRICE_WHY)
+    if question.kind == "runaway":
+        return WhyView(body=_RUNAWAY_WHY)
     reason = {
-        "money": f"You are asked because the most this request can cost is {words.bound(question.over)} over what is left.",
+        "money": f"You are asked because the most this request can cost is {words.bound(question.over)} over what is left{_unhelped(question)}.",
         "soft": f"You are asked because this cap asks once {_soft(question)} of it is used. The request still fits.",
     }.get(question.kind, f"You are asked because the rule “{question.rule}” asks.")
     if question.cap is None:
@@ -203,6 +217,10 @@ def _why(question: Question, now: datetime) -> WhyView:
     meter = meter_view(question.cap, Pace())
     shown = f"{title(question.cap)} {words.money(question.cap.limit)}"
     return WhyView(shown, amounts, meter, text=f"{reason} {anew(question.cap, now)}".strip())
+
+
+def _unhelped(question: Question) -> str:
+    return in_the_way(question.cap.at_limit) if question.cap else ""
 
 
 def _soft(question: Question) -> str:
@@ -221,81 +239,6 @@ def _consent_why(question: Question) -> WhyView:
     return WhyView(title="What would leave this machine", chips=chips, text=text)
 
 
-def _price_why(question: Question) -> str:
-    instead = f", or use {question.local_model}, which is free." if question.local_model else "."
-    return (
-        "Pointsman never treats an unknown price as free. Set its price in models.toml, under "
-        f"[targets.{question.model}], such as price = {{ input = 3.0, output = 15.0 }} in dollars per million tokens, "
-        f"and let {question.agent} ask again{instead}"
-    )
-
-
-def _choices(question: Question) -> tuple[ChoiceView, ...]:
-    if question.kind == "consent":
-        return _consent_choices(question)
-    if question.kind == "price":
-        return ()
-    once = Answer(question.id, "approve", "request")
-    first = ChoiceView("Just this request", _once(question), "Allow once", once)
-    return (first, *_wider(question)) if question.kind in {"money", "soft"} else (first,)
-
-
-def _once(question: Question) -> str:
-    if question.kind == "money":
-        return f"Adds {words.bound(question.over)} to {_this(question.cap)}, for this request only"
-    return f"Up to {words.bound(question.at_most)}, once"
-
-
-def _wider(question: Question) -> tuple[ChoiceView, ...]:
-    amount = max(SESSION_AMOUNT, _up(question.at_most or 0, words.DOLLAR))
-    caption = "Up to {} without asking again"
-    if question.kind == "money":
-        caption = f"Adds up to {{}} to {_this(question.cap)}, for it alone"
-    session = Answer(question.id, "approve", "session", amount)
-    text = f"This session, until {question.agent} quits"
-    longer = (ChoiceView(text, caption, "Allow this session", session, amount, least=question.over),)
-    return (*longer, _raise(question, question.cap)) if question.kind == "money" and question.cap else longer
-
-
-def _raise(question: Question, cap: CapState) -> ChoiceView:
-    step = words.DOLLAR if cap.limit >= 5 * words.DOLLAR else words.DOLLAR // 2
-    limit = _up(max(cap.limit * 12 // 10, cap.limit + question.over), step)
-    answer = Answer(question.id, "approve", "cap", limit - cap.limit)
-    who = f"For {cap.match}" if cap.match else "For every agent"
-    until = {"day": ", until midnight"}.get(cap.window, "")
-    return ChoiceView(
-        f"Raise {_this(cap)} to {{}}",
-        who + until,
-        "Raise and allow",
-        answer,
-        limit,
-        cap.limit,
-        cap.limit + question.over,
-    )
-
-
-def _this(cap: CapState | None) -> str:
-    if cap is None:
-        return "the cap"
-    return "today\u2019s cap" if cap.window == "day" and not cap.match else f"the {_lower(title(cap))}"
-
-
-def _up(micro: int, step: int) -> int:
-    return -(-micro // step) * step
-
-
-def _consent_choices(question: Question) -> tuple[ChoiceView, ...]:
-    here = Answer(question.id, "local")
-    as_is = Answer(question.id, "approve", "request")
-    cost = f"At most {words.bound(question.at_most)}. " if question.at_most is not None else ""
-    send = ChoiceView("Send as it is, this once", f"{cost}What was found leaves this machine.", "Send as it is", as_is)
-    if question.local_model is None:
-        return (send,)
-    return ChoiceView(
-        "Answer on this machine", f"{question.local_model}, free. Nothing leaves.", "Answer here", here
-    ), send
-
-
 def _ratio(question: Question, now: datetime) -> float:
     whole = question.waits_until - question.asked
     return min(max((question.waits_until - now.timestamp()) / whole, 0.0), 1.0) if whole > 0 else 0.0
@@ -303,13 +246,16 @@ def _ratio(question: Question, now: datetime) -> float:
 
 def _short_clock(question: Question, now: datetime) -> str:
     left = question.waits_until - now.timestamp()
-    return f"Denies itself in {words.countdown(left)}" if left > 0 else "Waits for your answer"
+    if left <= 0:
+        return "Waits for your answer"
+    rest = words.countdown(left)
+    return f"{rest} to answer" if question.kind == "runaway" else f"Denies itself in {rest}"
 
 
 def _clock(question: Question, now: datetime) -> str:
     at = phase(question, now)
     if at == "expired":
-        return ended_sentence(question.agent, "expired")
+        return ended_sentence(question, "expired")
     if at == "told":
         return f"{question.agent} was told to send it again. Your answer counts for that."
     return f"{_short_clock(question, now)}."

@@ -14,13 +14,26 @@ from pointsman.wire.admin import (
     ModelState,
     Question,
     Running,
+    Savings,
     Snapshot,
     Today,
 )
 
+SAVINGS = Savings(
+    2_950_000,
+    "claude-sonnet-4-5",
+    "Against claude-sonnet-4-5 at its price of 3 Nov 2026. At this rate the machine pays for itself in 14 months.",
+)
 NOW = datetime(2026, 11, 12, 14, 32, tzinfo=UTC)
 AT = NOW.timestamp()
 MIDNIGHT = NOW.replace(hour=0, minute=0).timestamp()
+ALLOWANCE = """[[allowances]]
+name = "{agent} on claude-opus-4-5"
+agent = "{agent}"
+target = "claude-opus-4-5"
+cap = "daily"
+over = 5.0
+"""
 _DAY = (
     (7.8, 0.0),
     (8.6, 0.2),
@@ -76,6 +89,7 @@ def today(spent: float, held: float = 0.0, counts: tuple[int, int, int] = (251, 
         last_request=AT - 130 if sum(counts) else None,
         points=[(MIDNIGHT + hour * 3600, dollars(amount * factor)) for hour, amount in _DAY] if spent else [],
         cap=cap(spent, held),
+        savings=SAVINGS if spent else None,
     )
 
 
@@ -164,6 +178,7 @@ def question(name: str = "Claude Code", number: int = 1) -> Question:
         expires=AT + 893,
         covers=1,
         price_source="genai-prices of 3 Nov 2026",
+        allowance=ALLOWANCE.format(agent=name),
     )
 
 
@@ -180,6 +195,7 @@ def consent() -> Question:
         at_most=dollars(0.14),
         over=0,
         rule="private data stays here",
+        allowance=None,
         findings=[FindingCount("mail_address", 2), FindingCount("card_number", 1), FindingCount("secret_key", 1)],
     )
 
@@ -192,7 +208,30 @@ def soft() -> Question:
 def price() -> Question:
     """A request for a model whose price nobody knows."""
     return replace(
-        question("OpenClaw", 4), kind="price", model="mistral-large-2512", about=None, at_most=None, over=0, cap=None
+        question("OpenClaw", 4),
+        kind="price",
+        model="mistral-large-2512",
+        about=None,
+        at_most=None,
+        over=0,
+        cap=None,
+        tokens_in=16_900,
+        tokens_bound=18_400,
+        allowance=None,
+    )
+
+
+def runaway() -> Question:
+    """An agent that goes round in circles, and was paused."""
+    return replace(
+        question("Aider", 5),
+        kind="runaway",
+        about=None,
+        at_most=None,
+        over=0,
+        cap=None,
+        allowance=None,
+        sentence="Aider sent 12 near-equal requests in 40 seconds.",
     )
 
 
@@ -200,7 +239,11 @@ def busy() -> Snapshot:
     """Three requests run and one asks."""
     return replace(
         calm(),
-        today=replace(today(9.38, 0.22, (380, 72, 203)), saved=dollars(4.10)),
+        today=replace(
+            today(9.38, 0.22, (380, 72, 203)),
+            saved=dollars(4.10),
+            savings=Savings(dollars(4.10), "claude-sonnet-4-5", "Cloud only is simpler at your volume: $0.12 a day."),
+        ),
         running=[
             running("Claude Code", "atlas", "claude-sonnet-4-5", "cloud", 0.06),
             running("Codex", "billing", "qwen3-32b at lab", "private", 0.0),
@@ -209,6 +252,25 @@ def busy() -> Snapshot:
         approvals=[question()],
         agents=[agent("Claude Code", 6.56), agent("Codex", 1.98), agent("OpenClaw", 0.50), agent("Aider", 0.34)],
     )
+
+
+def raised() -> Snapshot:
+    """A day on which one request was let through over the cap."""
+    shown = replace(cap(9.94, 0.22, 10.70), raised=dollars(0.70))
+    day = replace(today(9.94, 0.22), cap=shown)
+    return replace(calm(), today=day, caps=[shown])
+
+
+def full() -> Snapshot:
+    """A cap that is used up; at its limit background requests wait."""
+    shown = replace(cap(10.0), at_limit="defer")
+    return replace(calm(), today=replace(today(10.0), cap=shown), caps=[shown])
+
+
+def one_paused() -> Snapshot:
+    """A day on which one agent was paused."""
+    first, *others = calm().agents
+    return replace(calm(), agents=[*others, replace(first, paused=True, paused_until=0.0)])
 
 
 def empty() -> Snapshot:

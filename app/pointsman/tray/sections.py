@@ -22,9 +22,10 @@ from pointsman.tray.view_model import (
     TodayView,
     WhereView,
 )
-from pointsman.tray.widgets import ElidedLabel, Text, TierGlyph
+from pointsman.tray.widgets import ElidedLabel, SentenceLabel, Text, TierGlyph
 
 MARGIN = 16
+ROOM = 306  # between the popover's margins
 Row = TypeVar("Row", bound=QWidget)
 
 
@@ -81,11 +82,14 @@ class TodaySection(Section):
         self._figure = Text(theme, "figure")
         self._of = Text(theme, "body", "text2")
         self._left = Text(theme, "body", "text2")
-        line = QHBoxLayout()
-        line.setSpacing(6)
+        figures = QHBoxLayout()
+        figures.setSpacing(6)
         for label in (self._figure, self._of):
-            line.addWidget(label, 0, Qt.AlignmentFlag.AlignBottom)
-        line.addStretch(1)
+            figures.addWidget(label, 0, Qt.AlignmentFlag.AlignBottom)
+        figures.addStretch(1)
+        self._line = line = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        line.setSpacing(6)
+        line.addLayout(figures, 1)
         line.addWidget(self._left, 0, Qt.AlignmentFlag.AlignBottom)
         lift = max(self._figure.fontMetrics().descent() - self._of.fontMetrics().descent() - 1, 0)
         for label in (self._of, self._left):
@@ -101,6 +105,9 @@ class TodaySection(Section):
         self.caption.say(view.caption)
         for label, text in ((self._figure, view.figure), (self._of, view.of), (self._left, view.left)):
             label.setText(text)
+        wide = sum(label.sizeHint().width() + 6 for label in (self._figure, self._of, self._left))
+        fits = wide <= ROOM
+        self._line.setDirection(QBoxLayout.Direction.LeftToRight if fits else QBoxLayout.Direction.TopToBottom)
         self._figure.tint("text3" if stale else "text1")
         self._of.tint("text3" if stale else "text2")
         self._left.tint("text3" if stale else "text2")
@@ -188,9 +195,9 @@ class LegendPart(QWidget):
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        row.setSpacing(4)
         self._glyph = TierGlyph(theme)
-        self._name = Text(theme, "body", "text2")
+        self._name = ElidedLabel(theme, "body", "text2")
         self._percent = Text(theme, "medium")
         for widget in (self._glyph, self._name, self._percent):
             row.addWidget(widget)
@@ -198,7 +205,7 @@ class LegendPart(QWidget):
     def show_view(self, view: PartView, *, stale: bool) -> None:
         """Another share."""
         self._glyph.show_tier(view.tier, stale=stale)
-        self._name.setText(view.name)
+        self._name.say(view.name)
         self._percent.setText(view.percent)
         for label, token in ((self._name, "text2"), (self._percent, "text1")):
             label.tint("text3" if stale else token)
@@ -209,24 +216,37 @@ class WhereSection(Section):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, tr("Where it ran"))
+        self._noted = ""
         self._bar = ShareBar(theme)
         self.column.addWidget(self._bar)
         self.legend = QWidget()
         row = QHBoxLayout(self.legend)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(16)
-        inner = QHBoxLayout()
-        inner.setSpacing(16)
+        self._parts = inner = QHBoxLayout()
         row.addLayout(inner)
         row.addStretch(1)
         self._pool = Pool(inner, lambda: LegendPart(theme))
         self.column.addWidget(self.legend)
+        self.note = SentenceLabel(theme, "caption", "text3")
+        self.column.addWidget(self.note)
 
     def show_view(self, view: WhereView, *, stale: bool) -> None:
         """Other shares."""
         self.caption.say(view.caption)
         self._bar.show_parts(view.parts, stale=stale, spoken=view.spoken)
         self._pool.fill(view.parts, stale=stale)
+        rest = ROOM - sum(part.sizeHint().width() for part in self._pool.rows)
+        self._parts.setSpacing(min(max(rest // 2, 4), 16))
+        self.note.say(view.note)
+        self.note.setVisible(bool(view.note))
+        self._noted = view.note
+
+    def fold(self, *, folded: bool) -> None:
+        """Without legend and note, where the screen is low; the note is then the bar's tool tip."""
+        self.legend.setVisible(not folded)
+        self.note.setVisible(not folded and bool(self._noted))
+        self._bar.setToolTip(self._noted if folded else "")
 
 
 class SpendRow(QWidget):

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QRect, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
-from pointsman.tray.menu_view import MenuView
+from pointsman.tray.menu_view import MenuView, Switch
 from pointsman.tray.theme import Theme, tray_icon
 
 MAC = sys.platform == "darwin"
@@ -24,6 +24,7 @@ class StatusItem(QObject):
 
     clicked = Signal()
     chosen = Signal(str, object)
+    balloon_clicked = Signal()
 
     def __init__(self, theme: Theme, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -33,6 +34,7 @@ class StatusItem(QObject):
         self.menu = QMenu()
         self._dress()
         self._icon.activated.connect(self._activated)
+        self._icon.messageClicked.connect(self.balloon_clicked)
         if not MAC:
             self._icon.setContextMenu(self.menu)
 
@@ -43,6 +45,10 @@ class StatusItem(QObject):
     def hide(self) -> None:
         """Take the icon out of the tray."""
         self._icon.hide()
+
+    def balloon(self, title: str, text: str) -> None:
+        """The system's own short message beside the icon."""
+        self._icon.showMessage(title, text)
 
     def geometry(self) -> QRect:
         """Where the icon is; empty where the desktop does not say."""
@@ -83,7 +89,7 @@ class StatusItem(QObject):
 
 
 def fill_menu(menu: QMenu, view: MenuView, chosen: Callable[[str, object], None]) -> None:
-    """The menu's lines anew; `chosen` gets an act, or `pause` and its choice."""
+    """The menu's lines anew; `chosen` gets an act, or `pause` and its choice, or `switch` and the one that is turned."""
     menu.clear()
     for item in view.items:
         if not item.text:
@@ -92,10 +98,20 @@ def fill_menu(menu: QMenu, view: MenuView, chosen: Callable[[str, object], None]
             below = menu.addMenu(item.text)
             for choice in item.choices:
                 below.addAction(choice.text).triggered.connect(partial(_tell, chosen, "pause", choice))
+        elif item.switches:
+            _fill_switches(menu.addMenu(item.text), item.switches, chosen)
         else:
             action = menu.addAction(item.text)
             action.setEnabled(bool(item.act))
             action.triggered.connect(partial(_tell, chosen, item.act, None))
+
+
+def _fill_switches(menu: QMenu, switches: tuple[Switch, ...], chosen: Callable[[str, object], None]) -> None:
+    for switch in switches:
+        action = menu.addAction(switch.text)
+        action.setCheckable(True)
+        action.setChecked(switch.on)
+        action.triggered.connect(partial(_tell, chosen, "switch", switch))
 
 
 def _tell(chosen: Callable[[str, object], None], act: str, value: object, _checked: object = None) -> None:

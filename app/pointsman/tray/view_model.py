@@ -8,11 +8,11 @@ from typing import Literal
 import msgspec
 
 from pointsman.tray import words
-from pointsman.tray.cap_view import ChartView, MeterView, Pace, chart_view, meter_view, pace
+from pointsman.tray.cap_view import ChartView, MeterView, Pace, chart_view, meter_view, pace, reached
 from pointsman.tray.link import Link
 from pointsman.tray.menu_view import PauseView, icon_state, pause_view, state_word
 from pointsman.tray.question_view import CardView, card_view
-from pointsman.wire.admin import AgentState, ModelState, Running, Snapshot, Today
+from pointsman.wire.admin import AgentState, CapState, ModelState, Running, Snapshot, Today
 
 ROWS = 4
 CARDS = 2
@@ -27,6 +27,13 @@ class Banner(msgspec.Struct, frozen=True):
     button: str
     enabled: bool
     problem: str | None
+
+
+class NoticeView(msgspec.Struct, frozen=True):
+    """Something to know that needs no answer; `agent` is paused and can be resumed."""
+
+    text: str
+    agent: str = ""
 
 
 class TodayView(msgspec.Struct, frozen=True):
@@ -71,11 +78,12 @@ class PartView(msgspec.Struct, frozen=True):
 
 
 class WhereView(msgspec.Struct, frozen=True):
-    """Where requests were answered today."""
+    """Where requests were answered today, and what that saved: `note` says against what it is reckoned."""
 
     caption: str
     parts: tuple[PartView, ...]
     spoken: str
+    note: str = ""
 
 
 class AgentRow(msgspec.Struct, frozen=True):
@@ -112,7 +120,7 @@ class PopoverView(msgspec.Struct, frozen=True, kw_only=True):
     tone: Tone
     stale: bool
     banner: Banner | None
-    notices: tuple[str, ...]
+    notices: tuple[NoticeView, ...]
     cards: tuple[CardView, ...]
     more_cards: str
     today: TodayView
@@ -155,7 +163,7 @@ def _filled(shown: PopoverView, snapshot: Snapshot, link: Link, now: datetime) -
     hidden = len(newest) - CARDS
     return msgspec.structs.replace(
         shown,
-        notices=_notices(snapshot) if live else (),
+        notices=_notices(snapshot, now) if live else (),
         cards=tuple(card_view(question, now) for question in newest[:CARDS]),
         more_cards=f"and {hidden} more" if hidden > 0 else "",
         today=_today(snapshot.today, link, now),
@@ -180,9 +188,19 @@ def _banner(link: Link, now: datetime, snapshot: Snapshot | None) -> Banner | No
     return Banner("The gateway is stopped", sentence, button, not link.starting, link.problem)
 
 
-def _notices(snapshot: Snapshot) -> tuple[str, ...]:
-    broken = tuple(f"{model.name}: {model.sentence}" for model in snapshot.models if model.state == "broken")
-    return (*snapshot.notices, *broken)
+def _notices(snapshot: Snapshot, now: datetime) -> tuple[NoticeView, ...]:
+    broken = [f"{model.name}: {model.sentence}" for model in snapshot.models if model.state == "broken"]
+    asked = {question.agent for question in snapshot.approvals if question.kind == "runaway"}
+    paused = [agent for agent in snapshot.agents if agent.paused and not snapshot.paused and agent.name not in asked]
+    return (
+        *(NoticeView(text) for text in (*snapshot.notices, *broken)),
+        *(NoticeView(_is_paused(agent, now), agent.name) for agent in paused),
+    )
+
+
+def _is_paused(agent: AgentState, now: datetime) -> str:
+    until = f" until {words.moment(agent.paused_until, now)}" if agent.paused_until else ""
+    return f"{agent.name} is paused{until}."
 
 
 def _no_today(link: Link) -> TodayView:
@@ -200,7 +218,13 @@ def _today(today: Today, link: Link, now: datetime) -> TodayView:
     left = f"{words.left(cap.left)} left"
     right = f"{_held(cap.held)} · {left}" if cap.held else left
     meter = meter_view(cap, speed)
-    return TodayView(_caption(today, speed, link, now), figure, f"of {words.money(cap.limit)}", right, meter, chart)
+    return TodayView(_caption(today, speed, link, now), figure, f"of {_limit(cap)}", right, meter, chart)
+
+
+def _limit(cap: CapState) -> str:
+    """The cap as it was set, and apart from it what was added for now."""
+    added = f" + {words.money(cap.raised)}" if cap.raised else ""
+    return f"{words.money(cap.limit - cap.raised)}{added}"
 
 
 def _held(micro: int) -> str:
@@ -213,7 +237,7 @@ def _caption(today: Today, speed: Pace, link: Link, now: datetime) -> str:
     if today.cap is None:
         return "No daily cap"
     if today.cap.left == 0:
-        return "Cap reached, local models still answer"
+        return reached(today.cap)
     return speed.words
 
 
@@ -248,7 +272,8 @@ def _where(today: Today) -> WhereView | None:
     total = sum(counts)
     if total == 0:
         return None
-    saved = f" · about {words.money(today.saved)} saved" if today.saved else ""
+    amount = today.saved if today.savings is None else today.savings.saved
+    saved = f" · about {words.money(amount)} saved" if amount else ""
     shares = words.percentages(counts)
     names = ("Local", "Private", "Cloud")
     parts = tuple(
@@ -256,7 +281,8 @@ def _where(today: Today) -> WhereView | None:
         for name, share, number in zip(names, shares, counts, strict=True)
     )
     spoken = "Where it ran: " + ", ".join(f"{part.name} {part.percent}" for part in parts)
-    return WhereView(words.count(today.requests, "request") + saved, parts, spoken)
+    note = "" if today.savings is None else today.savings.sentence
+    return WhereView(words.count(today.requests, "request") + saved, parts, spoken, note)
 
 
 def _agents(agents: list[AgentState]) -> AgentsView | None:

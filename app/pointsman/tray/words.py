@@ -17,6 +17,7 @@ NO_BREAK = "\u00a0"
 Rounding = Literal["nearest", "up", "down"]
 
 _AMOUNT = re.compile(r"^\s*\$?\s*(\d{1,7})(?:[.,](\d{1,2}))?\s*$")
+_PRICE = re.compile(r"^\s*\$?\s*(\d{1,5})(?:[.,](\d{1,6}))?\s*$")
 _FOUND = {
     "mail_address": ("e-mail address", "e-mail addresses"),
     "card_number": ("card number", "card numbers"),
@@ -82,6 +83,12 @@ def parse_money(text: str) -> int | None:
         return None
     cents = int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
     return cents * CENT or None
+
+
+def parse_price(text: str) -> int | None:
+    """A price per million tokens, with a point or a comma, as micro-dollars; None when it is none."""
+    match = _PRICE.match(text)
+    return None if match is None else int(match[1]) * DOLLAR + int((match[2] or "0").ljust(6, "0"))
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -162,8 +169,8 @@ def found(kind: str, number: int) -> str:
 
 
 def initials(name: str) -> str:
-    """Two letters for a tile: of two words, else of one."""
-    words = re.split(r"[\s_-]+", name.strip())
+    """Two letters for a tile: of two words, also written as one (OpenClaw), else of one."""
+    words = re.split(r"[\s_-]+|(?<=[a-z])(?=[A-Z])", name.strip())
     if len(words) > 1 and words[1]:
         return (words[0][:1] + words[1][:1]).upper()
     return name[:1].upper() + name[1:2].lower()

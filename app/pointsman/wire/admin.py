@@ -13,7 +13,25 @@ from typing import Any, Literal
 
 import msgspec
 
+from pointsman.wire import admin_access, admin_records
+
 PROTOCOL = 1
+
+AddAgent = admin_access.AddAgent
+RotateAgent = admin_access.RotateAgent
+RemoveAgent = admin_access.RemoveAgent
+SetKey = admin_access.SetKey
+RemoveKey = admin_access.RemoveKey
+TestKey = admin_access.TestKey
+AuditList = admin_records.AuditList
+AuditPage = admin_records.AuditPage
+AuditShow = admin_records.AuditShow
+AuditVerify = admin_records.AuditVerify
+Counters = admin_records.Counters
+Egress = admin_records.Egress
+ForgetBodies = admin_records.ForgetBodies
+KeepBodies = admin_records.KeepBodies
+ShowBody = admin_records.ShowBody
 
 
 class CapState(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +55,14 @@ class CapState(msgspec.Struct, frozen=True, kw_only=True):
     overrun: int = 0
 
 
+class Savings(msgspec.Struct, frozen=True):
+    """What local and private answers would have cost at the model `against`; `sentence` says how it was worked out."""
+
+    saved: int
+    against: str
+    sentence: str
+
+
 class Today(msgspec.Struct, frozen=True, kw_only=True):
     """The local day so far. `points` are (time, dollars spent since midnight in micro-dollars), ascending."""
 
@@ -52,6 +78,7 @@ class Today(msgspec.Struct, frozen=True, kw_only=True):
     last_request: float | None
     points: list[tuple[float, int]]
     cap: CapState | None
+    savings: Savings | None = None
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +102,17 @@ class FindingCount(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person is asked. `kind` is money, soft, consent, price or rule.
+    """What the person is asked. `kind` is money, soft, consent, price, rule or runaway.
 
     `about` and `at_most` are what the request may cost, None when the price is unknown; `over` is what is
     missing under `cap`. The agent's connection waits until `waits_until`; the question itself lives until
-    `expires`. `local_model` could answer on this machine, None when none can.
+    `expires`. `local_model` could answer on this machine, None when none can. `allowance` is the TOML that
+    scope "always" would write, None where it cannot; `sentence` says what was seen of a runaway agent.
+    `tokens_in` is likely, `tokens_bound` never exceeded, None when not worked out.
     """
 
     id: str
-    kind: Literal["money", "soft", "consent", "price", "rule"]
+    kind: Literal["money", "soft", "consent", "price", "rule", "runaway"]
     agent: str
     session: str
     session_since: float
@@ -106,6 +135,23 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     expires: float
     covers: int
     price_source: str | None
+    allowance: str | None = None
+    sentence: str = ""
+    tokens_bound: int | None = None
+
+
+class GrantState(msgspec.Struct, frozen=True, kw_only=True):
+    """An allowance over a cap that counts still. `scope` is request, session, agent or always; `bound` is to whom
+    it is bound; `left` is what is not yet spent (each window, for always); `expires` None means until revoked.
+    """
+
+    id: str
+    scope: str
+    bound: str
+    cap: str
+    amount: int
+    left: int
+    expires: float | None
 
 
 class AgentState(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,12 +199,26 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """Answer a question. `scope` of an approval: request, session (up to `amount` in all) or cap (raise it by `amount`)."""
+    """Answer a question. What an approval lets through is at least what is missing, and at most `amount`.
+
+    `scope`: this request, its session, the cap raised for its window, this agent and model for `seconds` (an
+    hour if None), or always: a rule in the person's models.toml, `amount` a window. `price` answers a question
+    of kind price: input and output in micro-dollars per million tokens, kept as the model's price.
+    For kind runaway, approve lets the agent go on and deny keeps it paused.
+    """
 
     question: str
     verdict: Literal["approve", "deny", "local"]
-    scope: Literal["request", "session", "cap"] = "request"
+    scope: Literal["request", "session", "cap", "agent", "always"] = "request"
     amount: int | None = None
+    seconds: int | None = None
+    price: tuple[int, int] | None = None
+
+
+class RevokeGrant(msgspec.Struct, frozen=True, tag="revoke_grant"):
+    """Take back what is not yet spent of a grant, or a rule by its name."""
+
+    grant: str
 
 
 class Pause(msgspec.Struct, frozen=True, tag="pause"):
@@ -180,25 +240,6 @@ class StopRequest(msgspec.Struct, frozen=True, tag="stop_request"):
     request: str
 
 
-class AddAgent(msgspec.Struct, frozen=True, tag="add_agent"):
-    """A new agent with a new key, or with the key given. Answers {"name", "key"}, once."""
-
-    name: str
-    key: str | None = None
-
-
-class RotateAgent(msgspec.Struct, frozen=True, tag="rotate_agent"):
-    """A new key for an agent. Answers {"name", "key"}, once."""
-
-    name: str
-
-
-class RemoveAgent(msgspec.Struct, frozen=True, tag="remove_agent"):
-    """The agent's key stops working."""
-
-    name: str
-
-
 class SetCap(msgspec.Struct, frozen=True, kw_only=True, tag="set_cap"):
     """Make a cap, or change the one with this name. `limit` in micro-dollars; `match` empty means each or all."""
 
@@ -218,25 +259,6 @@ class RemoveCap(msgspec.Struct, frozen=True, tag="remove_cap"):
     name: str
 
 
-class SetKey(msgspec.Struct, frozen=True, tag="set_key"):
-    """Keep a provider's key in the keychain."""
-
-    provider: str
-    value: str
-
-
-class RemoveKey(msgspec.Struct, frozen=True, tag="remove_key"):
-    """Forget a provider's key."""
-
-    provider: str
-
-
-class TestKey(msgspec.Struct, frozen=True, tag="test_key"):
-    """Ask the provider for its models with the key kept."""
-
-    provider: str
-
-
 class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):
     """Load a local model now."""
 
@@ -250,11 +272,12 @@ class UnloadModel(msgspec.Struct, frozen=True, tag="unload_model"):
 
 
 class Explain(msgspec.Struct, frozen=True, tag="explain"):
-    """Say what would happen to this body of a chat completion; no call is made."""
+    """Say what would happen to this body of a request in a dialect; no call is made."""
 
     body: str
     agent: str | None = None
     headers: dict[str, str] = {}
+    dialect: Literal["chat", "responses", "messages"] = "chat"
 
 
 class Spend(msgspec.Struct, frozen=True, tag="spend"):
@@ -265,23 +288,20 @@ class Spend(msgspec.Struct, frozen=True, tag="spend"):
     until: float | None = None
 
 
-class AuditList(msgspec.Struct, frozen=True, tag="audit_list"):
-    """The newest audit rows."""
+class Prices(msgspec.Struct, frozen=True, tag="prices"):
+    """What a target costs, or all of them: rates with source and date. Answers {"rows", "price_list"}."""
 
-    limit: int = 50
-    agent: str | None = None
+    model: str | None = None
 
 
-class AuditShow(msgspec.Struct, frozen=True, tag="audit_show"):
-    """All of one request's row."""
-
-    request: str
+class RefreshPrices(msgspec.Struct, frozen=True, tag="refresh_prices"):
+    """Fetch the price list over the network, this once. Answers {"price_list", "models"}."""
 
 
 class Listing(msgspec.Struct, frozen=True, tag="list"):
-    """A list: agents, caps, approvals, keys or models."""
+    """A list: agents, caps, approvals, grants, keys or models."""
 
-    what: Literal["agents", "caps", "approvals", "keys", "models"]
+    what: Literal["agents", "caps", "approvals", "grants", "keys", "models"]
 
 
 class Doctor(msgspec.Struct, frozen=True, tag="doctor"):
@@ -298,6 +318,7 @@ class StopGateway(msgspec.Struct, frozen=True, tag="stop_gateway"):
 
 Command = (
     Answer
+    | RevokeGrant
     | Pause
     | Resume
     | StopRequest
@@ -313,8 +334,17 @@ Command = (
     | UnloadModel
     | Explain
     | Spend
+    | Prices
+    | RefreshPrices
     | AuditList
     | AuditShow
+    | AuditPage
+    | AuditVerify
+    | Egress
+    | Counters
+    | KeepBodies
+    | ShowBody
+    | ForgetBodies
     | Listing
     | Doctor
     | Reload

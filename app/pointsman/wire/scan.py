@@ -1,12 +1,13 @@
-"""Reads what an upstream's answer says of itself while its bytes pass: usage, finish, errors, first content.
+"""What an upstream's answer says of itself, read from its events or its body: usage, cost, end, errors, first content.
 
-Chat completions counts cached tokens inside `prompt_tokens`, and reasoning inside `completion_tokens`.
+The dialects count cached tokens differently; here they all become the same five disjoint meters. Chat completions and
+Responses count cached tokens inside the input, Messages beside it. Reasoning is inside the output everywhere.
 """
 
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -15,14 +16,80 @@ from pointsman.core.pricing import Meters
 _MOST_TOKENS, _MOST_DOLLARS = 2**40, 10**6  # beyond these a provider talks nonsense, and its usage counts as missing
 
 
-class _Details(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True):
+    """One event's meaning: it carries content, it only carries usage, it is an error, it ends the stream."""
+
+    content: bool = False
+    usage_only: bool = False
+    error: bool = False
+    done: bool = False
+
+
+NOTHING = Seen()
+
+
+class Scan:
+    """Fed with the data of each event, or with a whole body. What it could not read stays unknown.
+
+    `finish` is set once the answer is whole: usage that came before is usage of a part. `last` is the event that
+    must end a stream even where the upstream left it out.
+    """
+
+    last: ClassVar[bytes] = b""
+
+    def __init__(self) -> None:
+        self.meters: Meters | None = None
+        self.cost: int | None = None
+        self.finish: str | None = None
+        self.reasoning = 0
+
+    def data(self, data: bytes) -> Seen:
+        """Take one event's data, or the body of an answer that is not streamed."""
+        raise NotImplementedError
+
+    def _inside(self, total: int | None, output: int | None, details: _PromptDetails) -> bool:
+        """Usage of a dialect that counts cached tokens inside the input. False where it makes no sense."""
+        if total is None or output is None or not (_sane(total) and _sane(output)):
+            return False
+        read = max(0, min(details.cached_tokens or 0, total))
+        kept = max(0, min(details.cache_write_tokens or 0, total - read))
+        long = max(0, min(details.long, kept))
+        self.meters = Meters(
+            fresh_input=total - read - kept,
+            cache_read=read,
+            cache_write_short=kept - long,
+            cache_write_long=long,
+            output=output,
+        )
+        return True
+
+
+class _WrittenFor(msgspec.Struct, frozen=True):
+    ttl_12h_tokens: int | None = None
+
+
+class _PromptDetails(msgspec.Struct, frozen=True):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_tokens_details: _WrittenFor | None = None
+
+    @property
+    def long(self) -> int:
+        """Tokens that were written for many hours; they are among those written."""
+        return (self.cache_write_tokens_details and self.cache_write_tokens_details.ttl_12h_tokens) or 0
 
 
-class _Usage(msgspec.Struct, frozen=True):
+class _OutputDetails(msgspec.Struct, frozen=True):
+    reasoning_tokens: int | None = None
+
+
+class _ChatUsage(msgspec.Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
     cost: float | str | None = None
 
 
@@ -35,56 +102,185 @@ class _Choice(msgspec.Struct, frozen=True):
 
 class _Chunk(msgspec.Struct, frozen=True):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: _ChatUsage | None = None
     error: Any = None
 
 
-_chunks = msgspec.json.Decoder(_Chunk)
+class ChatScan(Scan):
+    """Chat completions, as OpenAI speaks it and as DeepSeek, OpenRouter, vLLM and others do."""
 
-
-class Seen(msgspec.Struct, frozen=True):
-    """One event's meaning: it carries content, it only carries usage, it is an error, it ends the stream."""
-
-    content: bool = False
-    usage_only: bool = False
-    error: bool = False
-    done: bool = False
-
-
-class Scan:
-    """Fed with the data of each event, or with a whole body. What it could not read stays unknown."""
-
-    def __init__(self) -> None:
-        self.meters: Meters | None = None
-        self.cost: int | None = None
-        self.finish: str | None = None
+    last = b"data: [DONE]\n\n"
+    _chunks: ClassVar = msgspec.json.Decoder(_Chunk)
 
     def data(self, data: bytes) -> Seen:
-        """Take one event's data, or the body of an answer that is not streamed."""
+        """Take one chunk, or a whole completion."""
         if data == b"[DONE]":
             return Seen(done=True)
         try:
-            chunk = _chunks.decode(data)
+            chunk = self._chunks.decode(data)
         except msgspec.DecodeError:
-            return Seen()
-        self._usage(chunk.usage)
+            return NOTHING
+        if chunk.usage is not None:
+            self._usage(chunk.usage)
         for choice in chunk.choices or ():
             self.finish = choice.finish_reason or self.finish
-        content = any(_has_content(choice) for choice in chunk.choices or ())
         return Seen(
-            content=content,
+            content=any(_has_content(choice) for choice in chunk.choices or ()),
             usage_only=chunk.usage is not None and not chunk.choices,
             error=chunk.error is not None,
         )
 
-    def _usage(self, usage: _Usage | None) -> None:
-        if usage is None or not (_sane(usage.prompt_tokens) and _sane(usage.completion_tokens)):
+    def _usage(self, usage: _ChatUsage) -> None:
+        details = usage.prompt_tokens_details or _PromptDetails()
+        self.reasoning = (usage.completion_tokens_details or _OutputDetails()).reasoning_tokens or 0
+        if details.cached_tokens is None:  # DeepSeek's own name for it
+            details = msgspec.structs.replace(details, cached_tokens=usage.prompt_cache_hit_tokens)
+        if self._inside(usage.prompt_tokens, _output(usage), details):
+            self.cost = _dollars(usage.cost) or None  # a cost of nothing for tokens is a bill that comes another way
+
+
+def _output(usage: _ChatUsage) -> int | None:
+    """Gemini and Grok leave reasoning out of the completion's tokens, yet count it in the total."""
+    if usage.completion_tokens is None or usage.total_tokens is None or usage.prompt_tokens is None:
+        return usage.completion_tokens
+    return max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens)
+
+
+class _ResponsesUsage(msgspec.Struct, frozen=True):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _PromptDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+    cost: float | str | None = None
+
+
+class _Response(msgspec.Struct, frozen=True):
+    status: str | None = None
+    usage: _ResponsesUsage | None = None
+
+
+class _ResponsesEvent(msgspec.Struct, frozen=True):
+    type: str | None = None
+    response: _Response | None = None
+    object: str | None = None
+    status: str | None = None
+    usage: _ResponsesUsage | None = None
+    error: Any = None
+
+
+_ENDS = ("completed", "incomplete")
+_SILENT = ("response.created", "response.queued", "response.in_progress", "keepalive")
+
+
+class ResponsesScan(Scan):
+    """OpenAI Responses: usage comes with the response that the last event holds."""
+
+    _events: ClassVar = msgspec.json.Decoder(_ResponsesEvent)
+
+    def data(self, data: bytes) -> Seen:
+        """Take one event, or a whole response."""
+        try:
+            event = self._events.decode(data)
+        except msgspec.DecodeError:
+            return NOTHING
+        kind = event.type or ""
+        if event.object == "response":
+            return self._ended(_Response(event.status, event.usage))
+        if kind in ("response.failed", "error"):
+            return Seen(error=True)
+        if kind in ("response.completed", "response.incomplete"):
+            return self._ended(event.response or _Response())
+        return Seen(content=kind not in _SILENT, error=not kind and event.error is not None)
+
+    def _ended(self, response: _Response) -> Seen:
+        usage = response.usage
+        if usage is not None:
+            details = usage.input_tokens_details or _PromptDetails()
+            self.reasoning = (usage.output_tokens_details or _OutputDetails()).reasoning_tokens or 0
+            known = self._inside(usage.input_tokens, usage.output_tokens, details)
+            self.cost = (_dollars(usage.cost) or None) if known else None
+        if response.status in _ENDS:
+            self.finish = response.status
+        return Seen(content=True, done=True, error=response.status == "failed")
+
+
+class _Written(msgspec.Struct, frozen=True):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _MessagesUsage(msgspec.Struct, frozen=True):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: _Written | None = None
+    cost: float | str | None = None
+
+
+class _Delta(msgspec.Struct, frozen=True):
+    stop_reason: str | None = None
+
+
+class _AnyBlock(msgspec.Struct, frozen=True):
+    type: str = "text"
+
+
+class _Started(msgspec.Struct, frozen=True):
+    usage: _MessagesUsage | None = None
+
+
+class _MessagesEvent(msgspec.Struct, frozen=True):
+    type: str = ""
+    message: _Started | None = None
+    usage: _MessagesUsage | None = None
+    delta: _Delta | None = None
+    content_block: _AnyBlock | None = None
+    stop_reason: str | None = None
+
+
+class MessagesScan(Scan):
+    """Anthropic Messages: input usage comes first, output usage grows; later figures replace earlier ones."""
+
+    _events: ClassVar = msgspec.json.Decoder(_MessagesEvent)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = _MessagesUsage()
+
+    def data(self, data: bytes) -> Seen:
+        """Take one event, or a whole message."""
+        try:
+            event = self._events.decode(data)
+        except msgspec.DecodeError:
+            return NOTHING
+        self._usage(event.usage or (event.message.usage if event.message else None))
+        stopped = event.stop_reason or (event.delta.stop_reason if event.delta else None)
+        self.finish = stopped or self.finish
+        started = event.content_block is not None and event.content_block.type != "text"
+        return Seen(
+            content=started or event.type in ("content_block_delta", "message") or stopped is not None,
+            error=event.type == "error",
+            done=event.type == "message_stop",
+        )
+
+    def _usage(self, usage: _MessagesUsage | None) -> None:
+        if usage is None:
             return
-        prompt, output = usage.prompt_tokens or 0, usage.completion_tokens or 0
-        details = usage.prompt_tokens_details
-        cached = max(0, min((details and details.cached_tokens) or 0, prompt))
-        self.meters = Meters(fresh_input=prompt - cached, cache_read=cached, output=output)
-        self.cost = _dollars(usage.cost) or None  # a cost of nothing for tokens is a bill that comes another way
+        new = {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}
+        self._told = told = msgspec.structs.replace(self._told, **new)
+        split = told.cache_creation or _Written()
+        long = split.ephemeral_1h_input_tokens or 0
+        written = max(told.cache_creation_input_tokens or 0, long + (split.ephemeral_5m_input_tokens or 0))
+        counts = told.input_tokens, told.cache_read_input_tokens or 0, written - long, long, told.output_tokens
+        if all(_sane(count) for count in counts):
+            fresh, read, short, kept, output = (count or 0 for count in counts)
+            self.meters = Meters(
+                fresh_input=fresh, cache_read=read, cache_write_short=short, cache_write_long=kept, output=output
+            )
+            self.cost = _dollars(told.cost) or None
+        else:
+            self.meters = None
 
 
 def _sane(tokens: int | None) -> bool:

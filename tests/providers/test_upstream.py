@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from pointsman.providers.openai_compat import Upstream, UpstreamError
+from pointsman.providers.upstream import Upstream, UpstreamError, authorised
 from tests.fakes.fake_upstream import FakeUpstream
 
 
@@ -34,7 +34,7 @@ def body(model: str) -> bytes:
 
 async def answer(upstream: Upstream, model: str, key: str = "sk-test") -> bytes:
     """All bytes of an answer."""
-    async with upstream.post("/chat/completions", body(model), key) as response:
+    async with upstream.post("/chat/completions", body(model), authorised(key)) as response:
         return b"".join([piece async for piece in upstream.pieces(response)])
 
 
@@ -48,8 +48,9 @@ async def test_an_error_status_was_not_billed(upstream: Upstream, status: str) -
     """Status and body are kept; nothing is owed."""
     with pytest.raises(UpstreamError) as failed:
         await answer(upstream, status)
-    assert (failed.value.status, failed.value.sent) == (int(status), False)
-    assert b"fake" in failed.value.body
+    assert failed.value.said is not None
+    assert (failed.value.said.status, failed.value.sent) == (int(status), False)
+    assert b"fake" in failed.value.said.body
 
 
 @pytest.mark.parametrize("model", ["die", "stall"])
@@ -71,7 +72,7 @@ async def test_no_connection_costs_nothing() -> None:
 
 async def test_leaving_early_closes_the_connection(upstream: Upstream, fake: FakeUpstream) -> None:
     """The provider sees that nobody listens any more."""
-    async with upstream.post("/chat/completions", body("stall"), "sk-test") as response:
+    async with upstream.post("/chat/completions", body("stall"), authorised("sk-test")) as response:
         async for _piece in upstream.pieces(response):
             break
     assert await asyncio.to_thread(fake.gone.wait, 5)

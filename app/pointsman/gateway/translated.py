@@ -1,0 +1,39 @@
+"""Neutral events of an answer as frames of the client's dialect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from pointsman.gateway.attempts import Frame, Job
+from pointsman.wire.translate.answers import Answering
+from pointsman.wire.translate.bridge import Bridge
+from pointsman.wire.translate.neutral import Began, Event, Prompt
+
+
+async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prompt) -> AsyncGenerator[Frame, None]:
+    """Each event at once where the client streams; else one frame at the end."""
+    writer = job.sent.dialect.writer(_about(job, prompt))
+    bridge, kept = Bridge(prompt.tools), list[Event]()
+    async for heard in events:
+        for event in bridge.over(heard):
+            if job.request.stream:
+                for data in writer.stream(event):
+                    yield Frame(data, not isinstance(event, Began))
+            else:
+                kept.append(event)
+    if not job.request.stream:
+        yield Frame(writer.whole(kept))
+
+
+def _about(job: Job, prompt: Prompt) -> Answering:
+    asked = msgspec.json.decode(job.sent.body) if job.sent.dialect.repeats else {}
+    return Answering(
+        id=job.request.id.removeprefix("req_"),
+        model=job.attempt.target,
+        created=int(time.time()),
+        usage=prompt.usage,
+        asked=asked,
+    )

@@ -1,0 +1,31 @@
+"""The tables' version, and the steps from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection
+
+from pointsman.core.errors import SetupError
+from pointsman.store.tables import METADATA
+
+Step = Callable[[Connection], None]
+
+STEPS: tuple[Step, ...] = ()
+"""STEPS[n] brings a database of version n + 1 to version n + 2. A new one is made whole, from tables.py."""
+
+
+def bring_forward(connection: Connection, where: str, found: int, steps: Sequence[Step]) -> int:
+    """Make the tables (found is 0), or bring them to the newest version; that version."""
+    newest = len(steps) + 1
+    if found > newest:
+        raise SetupError(
+            f"{where} was written by a newer Pointsman (its version {found}, ours {newest}): "
+            "install the newer Pointsman again, or set POINTSMAN_HOME."
+        )
+    if found == 0:
+        METADATA.create_all(connection, checkfirst=False)
+    else:
+        for step in steps[found - 1 :]:
+            step(connection)
+    return newest

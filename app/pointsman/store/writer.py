@@ -1,0 +1,230 @@
+"""The one thread that writes: jobs in groups, each group in one transaction; what must not be lost waits for a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, RootTransaction
+
+from pointsman.store.backend import Away, Backend
+
+T = TypeVar("T")
+
+AT_ONCE = 0
+ROWS = 10_000
+ALWAYS = sys.maxsize
+"""How many jobs may wait for the server when a job joins them; one that may not wait fails."""
+
+_GROUP = 256
+_RETRY = 2.0  # seconds until a server that could not be reached is tried again
+_log = logging.getLogger(__name__)
+
+
+class Job(Generic[T]):
+    """Work for the writer, and who waits for it."""
+
+    def __init__(self, work: Callable[[Connection], T], loop: asyncio.AbstractEventLoop, room: int) -> None:
+        self.room = room
+        self._work = work
+        self._loop = loop
+        self.future: asyncio.Future[T] = loop.create_future()
+        self._result: T | None = None
+        self.error: Exception | None = None
+
+    def run(self, connection: Connection) -> None:
+        """Do the work; what it raises is kept for the one who waits, and raised."""
+        try:
+            self._result = self._work(connection)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def wait(self) -> None:
+        """Forget the failure: it will be done later, and who waits is told so with None."""
+        self._result = self.error = None
+
+    def deliver(self) -> None:
+        """Tell the waiting loop. A loop that is closed, or a waiter that left, is nobody's harm: the work is done."""
+        result, error = self._result, self.error
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._resolve, result, error)
+
+    def _resolve(self, result: Any, error: Exception | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+class Writer:
+    """Owns the thread, its connection, and the jobs that wait for a server."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._kept: deque[Job[Any]] = deque()
+        self._connection: Connection | None = None
+        self._away: tuple[float, Away] | None = None
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for the server to come back."""
+        return len(self._kept)
+
+    def add(self, job: Job[T]) -> Job[T]:
+        """Hand in a job."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the database is closed")
+            self._jobs.put(job)
+        return job
+
+    def close(self) -> bool:
+        """Finish what was handed in and end the thread; False when that was done before."""
+        with self._lock:
+            if self._closed:
+                return False
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+        return True
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            group, last = self._next()
+            self._catch_up()
+            if group:
+                self._carry_out(group)
+        self._away = None
+        self._catch_up()
+        self._drop()
+        if self._kept:
+            _log.error("%d entries could not be written: the shared ledger did not come back.", len(self._kept))
+
+    def _next(self) -> tuple[list[Job[Any]], bool]:
+        """The next group, and whether it is the last; an empty one when it is time to look for the server."""
+        group: list[Job[Any]] = []
+        with contextlib.suppress(Empty):
+            job = self._jobs.get(timeout=_RETRY if self._kept else None)
+            while job is not None:
+                group.append(job)
+                if len(group) == _GROUP:
+                    return group, False
+                job = self._jobs.get_nowait()
+            return group, True
+        return group, False
+
+    def _catch_up(self) -> None:
+        """Do what waits for the server, in its order, for as long as the server is there."""
+        while self._kept:
+            group = [self._kept[at] for at in range(min(_GROUP, len(self._kept)))]
+            self._commit(group)
+            if any(isinstance(job.error, Away) for job in group):
+                for job in group:
+                    job.wait()
+                return
+            for job in group:
+                self._kept.popleft()
+                if job.error is not None:
+                    _log.error("An entry that waited for the shared ledger was refused (%s).", type(job.error).__name__)
+
+    def _carry_out(self, group: Sequence[Job[Any]]) -> None:
+        self._commit(group)
+        for job in group:
+            if isinstance(job.error, Away) and len(self._kept) < job.room:
+                job.wait()
+                self._kept.append(job)
+            job.deliver()
+
+    def _commit(self, group: Sequence[Job[Any]]) -> None:
+        """One transaction for the group. A job that fails is undone alone; a commit that fails fails them all."""
+        ran = False
+        try:
+            with self._transaction() as connection:
+                _do(connection, group)
+                self._backend.sound(connection)
+                ran = True
+        except Exception as error:  # noqa: BLE001 - whatever it was, every waiter must hear of it
+            told = self._told(error, unsure=ran)
+            for job in group:
+                job.error = told if job.error in (None, error) else job.error
+        for job in group:
+            job.error = job.error and self._backend.plain(job.error)
+
+    def _told(self, error: Exception, *, unsure: bool) -> Exception:
+        """The error as its waiters see it. With a server that is away, the connection is given up."""
+        told = self._backend.plain(error)
+        if isinstance(told, Away):
+            self._drop(lost=True)
+            told.unsure = unsure
+        return told
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        transaction = self._begin()
+        with transaction:
+            yield transaction.connection
+
+    def _begin(self) -> RootTransaction:
+        """A transaction. A connection that broke while it was idle is replaced: nothing was under way on it."""
+        if self._connection is not None:
+            try:
+                return self._connection.begin()
+            except Exception:
+                if not self._connection.invalidated:
+                    raise
+                self._drop(lost=True)
+        self._connection = self._connected()
+        return self._connection.begin()
+
+    def _connected(self) -> Connection:
+        """A new connection; a server that just now could not be reached is left in peace for a moment."""
+        if self._away is not None and time.monotonic() < self._away[0]:
+            raise self._away[1]
+        try:
+            connection = self._backend.writer.connect()
+        except Exception as error:
+            told = self._backend.plain(error)
+            if isinstance(told, Away):
+                self._away = time.monotonic() + _RETRY, told
+            raise
+        self._away = None
+        return connection
+
+    def _drop(self, *, lost: bool = False) -> None:
+        """Give up the connection; one that is lost is not spoken to again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                if lost:
+                    connection.invalidate()
+                connection.close()
+
+
+def _do(connection: Connection, group: Sequence[Job[Any]]) -> None:
+    if len(group) == 1:
+        group[0].run(connection)
+        return
+    for job in group:
+        connection.exec_driver_sql("SAVEPOINT job")
+        try:
+            job.run(connection)
+        except Exception:  # noqa: BLE001 - the job keeps its error for its own waiter
+            connection.exec_driver_sql("ROLLBACK TO job")
+        connection.exec_driver_sql("RELEASE job")

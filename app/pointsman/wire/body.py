@@ -1,0 +1,111 @@
+"""What the three dialects share in reading a request's body and in changing a few of its fields.
+
+A body is a JSON object. Values that no rule changes travel as the bytes they came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from pointsman.core.errors import BadRequest
+from pointsman.core.request import Verdict
+
+Sense = Callable[[bytes], Verdict]
+Fields = dict[str, msgspec.Raw]
+T = TypeVar("T")
+
+MOST_TOKENS = 10_000_000
+LAST_USER = 65_536  # characters kept for the rules
+_SHORT = 8  # bytes: true, null, a number
+_fields = msgspec.json.Decoder(Fields)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs in the body that goes upstream: the model's name there, the most tokens out, how it is billed."""
+
+    model: str
+    output: int
+    limit_field: str = "max_tokens"
+    service_tier: str | None = None
+
+
+def peek(decoder: msgspec.json.Decoder[T], body: bytes, dialect: str) -> T:
+    """The fields that decide. Raises `BadRequest` with a sentence that names the field, never its text."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"The request does not fit {dialect}: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("The request's body is not JSON. Send a JSON object.") from None
+
+
+def fields(body: bytes) -> Fields:
+    """All fields of a body that was peeked at, with their bytes."""
+    return _fields.decode(body)
+
+
+def digest(raw: bytes) -> str:
+    """A short hash; the same for the same bytes."""
+    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+
+
+# How it is streamed, and what a client notes of its own try: a retry may differ in them and is the same request.
+_NOTES = ("stream", "stream_options", "metadata", "client_metadata", "user", "safety_identifier", "prompt_cache_key")
+
+
+def whole(found: Fields) -> str:
+    """One digest for all that is asked; the same for a request and for its retry."""
+    kept = sorted((name, bytes(raw)) for name, raw in found.items() if name not in _NOTES)
+    return digest(b"\0".join(name.encode("utf-8", "replace") + b"\0" + raw for name, raw in kept))
+
+
+def rest(found: Fields, apart: Collection[str], sense: Sense) -> tuple[Verdict, ...]:
+    """What the fields but those `apart` hold: tools, metadata, user, a schema.
+
+    Tools are a program's text: the mail addresses of their examples are nobody's; a key in them is somebody's.
+    """
+    verdicts = []
+    for name, raw in found.items():
+        if name not in apart and len(bytes(raw)) > _SHORT:
+            findings = sense(bytes(raw)).findings
+            verdicts.append(Verdict(tuple(one for one in findings if name != "tools" or one.kind != "mail_address")))
+    return tuple(verdicts)
+
+
+def limit(name: str, given: Iterable[int | None]) -> int | None:
+    """The smallest of the limits given, if any. Raises `BadRequest` where one makes no sense."""
+    known = [one for one in given if one is not None]
+    if any(not 1 <= one <= MOST_TOKENS for one in known):
+        raise BadRequest(f"{name} must be from 1 to {MOST_TOKENS}.")
+    return min(known) if known else None
+
+
+def strange(found: Iterable[str], priced: Collection[str]) -> str | None:
+    """The first field whose cost nobody has bounded, said in words."""
+    name = next((name for name in found if name not in priced), None)
+    return None if name is None else f"the field '{plain(name)}'"
+
+
+def plain(name: str) -> str:
+    """A client's word, cut and cleaned, for a sentence."""
+    return "".join(char if char.isalnum() or char in "_-." else "?" for char in name[:40])
+
+
+def raw(value: Any) -> msgspec.Raw:
+    """A value as a field's bytes."""
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def number(found: msgspec.Raw | None) -> int | None:
+    """A field's whole number, None where it has none."""
+    value = msgspec.json.decode(found) if found is not None else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_true(found: Fields, name: str) -> bool:
+    """Whether this field is `true`."""
+    return bytes(found.get(name, b"")) == b"true"

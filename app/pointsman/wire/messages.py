@@ -1,0 +1,231 @@
+"""Anthropic Messages: bytes of a body to the neutral request, bytes for an upstream of this dialect.
+
+Shapes: https://docs.claude.com/en/api/messages. The system prompt is read as a first message of role `system`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pointsman.core.errors import BadRequest
+from pointsman.core.request import Hints, Message, Request
+from pointsman.wire import body as body_
+from pointsman.wire.body import Change, Sense
+from pointsman.wire.shaping import shaped
+
+# Claude Code's first system block: it changes from request to request, so it belongs to no conversation.
+BILLING = b"x-anthropic-billing-header"
+_SENSED_APART = ("messages", "model", "system")
+_BLOCKS = frozenset(
+    [
+        *("text", "image", "thinking", "redacted_thinking", "tool_use", "tool_result", "search_result"),
+        *("tool_reference", "document", "mid_conv_system"),
+    ]
+)
+# Tools that the client runs. Those with a date in their name bring a fixed prompt along, bounded by _TOOL_PROMPT.
+_TOOLS = ("custom", "function")
+_OWN_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
+_TOOL_PROMPT = 2_000  # tokens; the largest that the vendor names is under 1,000
+_SPEEDS = ("standard",)
+_PLACES = ("global", "not_available")
+# Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
+_PRICED = frozenset(
+    [
+        *("model", "messages", "system", "max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k"),
+        *("tools", "tool_choice", "thinking", "metadata", "service_tier", "output_config", "output_format"),
+        *("context_management", "cache_control", "betas", "speed", "inference_geo", "diagnostics"),
+    ]
+)
+
+
+class _Body(msgspec.Struct, frozen=True):
+    model: str
+    messages: list[msgspec.Raw]
+    max_tokens: int
+    system: str | list[msgspec.Raw] | None = None
+    stream: bool | None = None
+    tools: list[msgspec.Raw] | None = None
+    output_config: dict[str, Any] | None = None
+    output_format: dict[str, Any] | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    thread: msgspec.Raw = msgspec.Raw()
+
+
+class _Source(msgspec.Struct, frozen=True):
+    type: str = ""
+    data: str = ""
+    content: str | list[msgspec.Raw] | None = None
+
+
+class _Block(msgspec.Struct, frozen=True):
+    type: str = "text"
+    text: str = ""
+    source: _Source | str | None = None
+    content: msgspec.Raw = msgspec.Raw()
+
+
+class _Head(msgspec.Struct, frozen=True):
+    role: str
+    content: str | list[_Block]
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    type: str | None = None
+
+
+class ThreadUnsupported(BadRequest):
+    """Message threads keep a conversation at the vendor; the SDK resends all of it when it reads this code."""
+
+    code = "thread_unsupported_request"
+
+
+_bodies = msgspec.json.Decoder(_Body)
+_heads = msgspec.json.Decoder(_Head)
+_tools = msgspec.json.Decoder(_Tool)
+_blocks = msgspec.json.Decoder(list[_Block])
+
+
+def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
+    """The neutral request. Raises `BadRequest` with a sentence that names the field, never its text."""
+    peek = body_.peek(_bodies, body, "Anthropic messages")
+    if bytes(peek.thread) not in (b"", b"null"):
+        raise ThreadUnsupported("Message threads are not kept here. Send the whole conversation in 'messages'.")
+    fields = body_.fields(body)
+    heads = [_head(raw, at) for at, raw in enumerate(peek.messages)]
+    said = [_message(bytes(raw), head, sense) for raw, head in zip(peek.messages, heads, strict=True)]
+    messages = (*_system(peek, fields, sense), *shaped(said, peek.messages))
+    tools = bytes(fields["tools"]) if peek.tools else b""
+    return Request(
+        id=id_,
+        dialect="messages",
+        model=peek.model,
+        stream=bool(peek.stream),
+        messages=messages,
+        size=len(body) - sum(len(bytes(raw)) - one.size for raw, one in zip(peek.messages, said, strict=True)),
+        max_tokens=body_.limit("max_tokens", (peek.max_tokens,)),
+        tools=len(peek.tools or ()),
+        tools_digest=body_.digest(tools) if tools else "",
+        schema=_wants_schema(peek),
+        wants_usage=True,
+        unpriced=_unpriced(peek, heads, fields),
+        extra_tokens=sum(_TOOL_PROMPT for tool in peek.tools or () if _kind(tool).startswith(_OWN_TOOLS)),
+        rest=body_.rest(fields, _SENSED_APART, sense),
+        last_user=next((_said(head) for head in reversed(heads) if head.role == "user"), "")[: body_.LAST_USER],
+        digest=body_.whole({**fields, "system": msgspec.Raw(_lasting(peek, bytes(fields.get("system", b""))))}),
+        hints=hints,
+    )
+
+
+def _system(peek: _Body, fields: body_.Fields, sense: Sense) -> list[Message]:
+    """The system prompt as one message: all of it is sensed, what changes from request to request is not in its digest."""
+    if not peek.system:
+        return []
+    raw = bytes(fields["system"])
+    return [Message(role="system", digest=body_.digest(_lasting(peek, raw)), size=len(raw), verdict=sense(raw))]
+
+
+def _lasting(peek: _Body, system: bytes) -> bytes:
+    """The system prompt without the block that no two requests share."""
+    if not isinstance(peek.system, list):
+        return system
+    return b",".join(bytes(block) for block in peek.system if BILLING not in bytes(block)[:80])
+
+
+def _head(raw: msgspec.Raw, at: int) -> _Head:
+    try:
+        return _heads.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest(f"Message {at + 1} does not fit Anthropic messages: it needs a role and content.") from None
+
+
+def _message(raw: bytes, head: _Head, sense: Sense) -> Message:
+    pictures = [block for block in _all(head) if block.type == "image"]
+    inline = sum(len(one.source.data) for one in pictures if isinstance(one.source, _Source))
+    return Message(
+        role=head.role,
+        digest=body_.digest(raw),
+        size=max(0, len(raw) - inline),
+        images=len(pictures),
+        verdict=sense(raw),
+    )
+
+
+def _all(head: _Head) -> list[_Block]:
+    """All blocks of a message, those inside tool results too."""
+    found = head.content if isinstance(head.content, list) else []
+    return [*found, *(inner for block in found for inner in _inside(block))]
+
+
+def _inside(block: _Block) -> list[_Block]:
+    if block.type != "tool_result" or not bytes(block.content).startswith(b"["):
+        return []
+    try:
+        return _blocks.decode(block.content)
+    except msgspec.DecodeError:
+        return [_Block(type="tool result that cannot be read")]
+
+
+def _said(head: _Head) -> str:
+    """What the person said: the text of a user message, without the results of tools."""
+    if isinstance(head.content, str):
+        return head.content
+    return "\n".join(block.text for block in head.content if block.type == "text")
+
+
+def _wants_schema(peek: _Body) -> bool:
+    config = peek.output_config or {}
+    return bool(peek.output_format or config.get("format"))
+
+
+def _unpriced(peek: _Body, heads: list[_Head], fields: body_.Fields) -> str | None:
+    """What may cost money that tokens do not show. Names are cut: they are the client's text."""
+    for value, usual, what in (
+        (peek.service_tier, ("auto", "standard_only"), "this service tier"),
+        (peek.speed, _SPEEDS, "this speed"),
+        (peek.inference_geo, _PLACES, "this place of inference"),
+    ):
+        if value is not None and value not in usual:
+            return what
+    if found := body_.strange(fields, _PRICED):
+        return found
+    kinds = (_kind(tool) for tool in peek.tools or ())
+    tool = next((kind for kind in kinds if kind not in _TOOLS and not kind.startswith(_OWN_TOOLS)), None)
+    if tool is not None:
+        return f"a tool of type '{body_.plain(tool)}'"
+    block = next((block for head in heads for block in _all(head) if not _bounded(block)), None)
+    return None if block is None else f"a block of type '{body_.plain(block.type)}'"
+
+
+def _bounded(block: _Block) -> bool:
+    """Whether its bytes bound its tokens, or it is an image; a document of plain text is its text."""
+    source = block.source if isinstance(block.source, _Source) else None
+    if block.type == "image":
+        return source is not None and source.type in ("base64", "url")
+    if block.type == "document":
+        return source is not None and source.type == "text"
+    return block.type in _BLOCKS
+
+
+def _kind(tool: msgspec.Raw) -> str:
+    try:
+        return _tools.decode(tool).type or "custom"
+    except msgspec.DecodeError:
+        raise BadRequest("A tool does not fit Anthropic messages: it must be an object.") from None
+
+
+def splice(body: bytes, change: Change) -> bytes:
+    """The body for an upstream of the same dialect: its model name and a bounded output. The rest keeps its bytes."""
+    fields = body_.fields(body)
+    fields["model"] = body_.raw(change.model)
+    given = body_.number(fields.get("max_tokens"))
+    fields["max_tokens"] = body_.raw(change.output if given is None else min(given, change.output))
+    return msgspec.json.encode(fields)
+
+
+def estimate(body: bytes) -> int:
+    """About how many input tokens this body has, for `count_tokens`: four bytes a token."""
+    return max(1, len(body) // 4)

@@ -1,0 +1,70 @@
+"""Shapes for the messages of a request's newest step, whatever the dialect: what was called, or what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from pointsman.core.request import Message
+from pointsman.core.shape import Shape, called, newest, said
+
+_CALLS = ("tool_use", "function_call", "custom_tool_call", "local_shell_call")  # blocks and items that call a tool
+_TEXT = ("content", "text", "output", "refusal")  # where text stands in messages, parts, results and items
+
+
+def shaped(messages: Sequence[Message], raws: Sequence[bytes | msgspec.Raw]) -> tuple[Message, ...]:
+    """The messages, those of the newest step with their shapes; `raws` are their bytes, in the same order."""
+    step = newest([message.role for message in messages])
+    new = [msgspec.structs.replace(messages[at], shape=shape(messages[at], raws[at])) for at in step]
+    return (*messages[: step.start], *new, *messages[step.stop :])
+
+
+def shape(message: Message, raw: bytes | msgspec.Raw) -> Shape:
+    """The shape of one message. One with a picture is only like itself; so is one that cannot be read."""
+    if message.images:
+        return Shape(message.digest, message.digest)
+    try:
+        value = msgspec.json.decode(raw)
+        calls = list(_calls(value))
+        turn = message.role == "user" and b"tool_result" not in bytes(raw)
+        return called(calls) if calls else said("\n".join(_texts(value)), turn=turn)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Shape(message.digest, message.digest)
+
+
+def _calls(value: Any) -> Iterator[tuple[str, str]]:
+    """Name and arguments of each call of a tool."""
+    if not isinstance(value, dict):
+        return
+    blocks = value.get("content")
+    for call in (value, *_dicts(value.get("tool_calls")), *_dicts(blocks)):
+        if call.get("type") in _CALLS:
+            yield _call(call)
+        for kind in ("function", "custom", "function_call"):
+            if isinstance(call.get(kind), dict):
+                yield _call(call[kind])
+
+
+def _call(named: dict[str, Any]) -> tuple[str, str]:
+    given = next((named[key] for key in ("arguments", "input", "action") if key in named), "")
+    text = given if isinstance(given, str) else msgspec.json.encode(given).decode()
+    return str(named.get("name", "")), text
+
+
+def _dicts(value: Any) -> Iterable[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts that are read: not ids, not kinds, not what the model thought."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict) and value.get("type") != "reasoning":
+        for key in _TEXT:
+            if key in value:
+                yield from _texts(value[key])

@@ -1,0 +1,1 @@
+"""Requests: each dialect read into a neutral prompt and written from one."""

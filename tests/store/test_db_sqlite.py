@@ -1,0 +1,133 @@
+"""SQLite's file: who may read it, what money needs of it, and files that cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from pointsman.core.errors import SetupError, Unavailable
+from pointsman.store.db import Database
+from pointsman.store.sqlite import migrate
+from tests.store.test_db import put, sessions
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[Database]:
+    """An open file."""
+    database = Database.open(path)
+    yield database
+    database.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+async def test_only_its_owner_reads_the_database(db: Database, path: Path) -> None:
+    """The file and the files beside it have mode 0600."""
+    await db.write(put("a"))
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes == {0o600}
+
+
+async def test_the_settings_that_money_needs_are_on(db: Database) -> None:
+    """Write-ahead log, foreign keys, STRICT tables; readers cannot write."""
+
+    def pragmas(connection: Connection) -> list[object]:
+        names = ("journal_mode", "foreign_keys", "synchronous")
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in names]
+
+    assert await db.write(pragmas) == ["wal", 1, 1]
+    tables = await db.read(lambda c: c.exec_driver_sql("SELECT name, strict FROM pragma_table_list").all())
+    assert {strict for name, strict in tables if not name.startswith("sqlite_")} == {1}
+    with pytest.raises(Unavailable, match="readonly"):
+        await db.read(put("a"))
+
+
+async def test_a_full_disk_is_one_sentence_and_undoes_the_group(db: Database) -> None:
+    """A write that finds no room is refused as a whole; the database stays usable."""
+    await db.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1").close())
+    with pytest.raises(Unavailable, match=r"cannot use its database \(database or disk is full\)"):
+        await db.write(put("a" * 100_000))
+    await db.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 100000").close())
+    await db.write(put("b"))
+    assert await db.read(sessions) == ["b"]
+
+
+def refused(path: Path) -> str:
+    """The sentence with which opening fails; the file is byte for byte what it was."""
+    before = path.read_bytes()
+    with pytest.raises(SetupError) as failed:
+        Database.open(path)
+    assert path.read_bytes() == before
+    return failed.value.sentence
+
+
+def test_a_file_of_rubbish_is_left_alone(path: Path) -> None:
+    """The sentence names the file and says to move it away."""
+    path.write_bytes(b"not a database, whatever its name says" * 100)
+    assert f"The database {path} is damaged and was left as it is: move it" in refused(path)
+
+
+async def test_a_database_with_a_broken_page_is_left_alone(path: Path) -> None:
+    """Damage behind a sound first page is found at the start, not in the middle of a request."""
+    db = Database.open(path)
+    await asyncio.gather(*(db.write(put(f"{n:0>500}")) for n in range(100)))
+    db.close()
+    whole = bytearray(path.read_bytes())
+    for page in range(4096, len(whole), 4096):
+        whole[page : page + 64] = b"\xff" * 64
+    path.write_bytes(whole)
+    assert "is damaged" in refused(path)
+
+
+def test_a_database_of_another_program_is_left_alone(path: Path) -> None:
+    """Tables that are not ours are not mixed with ours."""
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE cats (name)")
+    other.close()
+    assert "another program" in refused(path)
+
+
+def test_a_newer_database_is_left_alone(path: Path) -> None:
+    """What a later Pointsman wrote is not touched by an older one."""
+    Database.open(path).close()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA user_version = 99")
+    other.close()
+    assert "newer Pointsman (its version 99" in refused(path)
+
+
+def test_a_database_that_another_program_writes_to_is_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that stays is one sentence."""
+    Database.open(path).close()
+    monkeypatch.setattr("pointsman.store.sqlite._PRAGMAS", ("PRAGMA busy_timeout = 1",))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(SetupError, match="Another program is writing to"):
+        Database.open(path)
+    other.close()
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    """The sentence names the file and POINTSMAN_HOME."""
+    with pytest.raises(SetupError, match=r"cannot write its database .*POINTSMAN_HOME"):
+        Database.open(tmp_path / "nowhere" / "x.sqlite3")
+
+
+async def test_an_older_database_is_brought_forward_step_by_step(db: Database, path: Path) -> None:
+    """Only the steps that it lacks are run, in their order."""
+    steps = [
+        lambda c: c.exec_driver_sql("ALTER TABLE taints ADD COLUMN note TEXT").close(),
+        lambda c: c.exec_driver_sql("UPDATE taints SET note = 'seen'").close(),
+    ]
+    await db.write(put("a"))
+    await db.write(lambda c: migrate(c, path, steps[:1]))
+    await db.write(lambda c: migrate(c, path, steps))
+    found = await db.read(lambda c: c.exec_driver_sql("SELECT note FROM taints").scalar_one())
+    version = await db.read(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one())
+    assert (found, version) == ("seen", 3)
