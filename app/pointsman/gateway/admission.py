@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from pointsman.core import squeeze
+from pointsman.core import pricing, squeeze
 from pointsman.core.approval import Case
 from pointsman.core.budget import Short, Subject
 from pointsman.core.errors import PaymentRequired
@@ -270,7 +270,7 @@ class Admission:
             bindings=self._allowed(attempt).bindings,
             standing=standing(self._house.catalog.allowances, self._decision.who.agent, attempt.target),
             price_source=question.price_source(attempt) or "",
-            price=msgspec.json.encode(attempt.rates).decode() if attempt.rates else "{}",
+            price=pricing.told(attempt.rates) if attempt.rates else "{}",
         )
 
     @property

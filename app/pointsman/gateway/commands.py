@@ -16,7 +16,7 @@ from pointsman.core.amounts import dollars
 from pointsman.core.budget import Cap
 from pointsman.core.errors import BadRequest, NotFound, SetupError
 from pointsman.core.events import AgentsChanged, CatalogChanged, MoneyMoved, PauseChanged
-from pointsman.gateway import doctor, explain, rules, saving, snapshot
+from pointsman.gateway import doctor, explain, refreshing, rules, saving, snapshot
 from pointsman.gateway.answering import Answering
 from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state
@@ -52,6 +52,8 @@ class Commands:
             admin.LoadModel: self._load_model,
             admin.UnloadModel: self._unload_model,
             admin.Explain: self._explain,
+            admin.Prices: self._prices,
+            admin.RefreshPrices: self._refresh_prices,
             admin.Spend: self._spend,
             admin.AuditList: self._audit_list,
             admin.AuditShow: self._audit_show,
@@ -194,6 +196,12 @@ class Commands:
 
     async def _explain(self, given: admin.Explain) -> Any:
         return await explain.explain(self._house, given)
+
+    async def _prices(self, wanted: admin.Prices) -> Any:
+        return refreshing.table(self._house.catalog, self._house.prices, wanted.model, time.time())
+
+    async def _refresh_prices(self, _: admin.RefreshPrices) -> Any:
+        return await self._house.refresher.once()
 
     async def _spend(self, spend: admin.Spend) -> Any:
         report = await self._house.ledger.report(spend.by, spend.since, spend.until)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from pointsman.core import squeeze
 from pointsman.core.amounts import dollars
-from pointsman.core.budget import admit
+from pointsman.core.budget import Short, admit
 from pointsman.core.routing import Attempt
 from pointsman.gateway import pipeline
 from pointsman.gateway.admission import subject
@@ -28,7 +30,7 @@ async def explain(house: House, given: Explain) -> dict[str, Any]:
     first = plan.attempts[0] if plan.attempts else None
     accounts = await house.ledger.accounts(time.time(), subject(decision, first, "explain")) if first else []
     shorts = admit(accounts, first.at_most or 0) if first else ()
-    outcome = _outcome(first, [short.account.cap.at_limit for short in shorts if not short.soft])
+    outcome = _outcome(first, shorts, background=facts.background)
     return {
         "sentence": _sentence(decision, first, outcome),
         "outcome": outcome,
@@ -55,10 +57,25 @@ def _attempt(one: Attempt) -> dict[str, Any]:
     }
 
 
-def _outcome(first: Attempt | None, actions: list[str]) -> str:
-    if first is None or "refuse" in actions:
+def _outcome(first: Attempt | None, shorts: Sequence[Short], *, background: bool) -> str:
+    """allow, or what would come before it: ask, local, cheaper, shorten, defer, or deny."""
+    if first is None:
         return "deny"
-    return "ask" if first.ask or "ask" in actions else "allow"
+    says = squeeze.action(shorts, background=background) if shorts else "allow"
+    if says == "refuse":
+        return "deny"
+    return "ask" if first.ask else says
+
+
+_THEN = {
+    "allow": "",
+    "ask": " You would be asked first.",
+    "deny": " A cap would refuse it.",
+    "local": " A cap would keep it on this machine.",
+    "cheaper": " A cap would send it to a cheaper model.",
+    "shorten": " A cap would shorten its answer.",
+    "defer": " A cap would let it wait.",
+}
 
 
 def _sentence(decision: Decision, first: Attempt | None, outcome: str) -> str:
@@ -72,5 +89,4 @@ def _sentence(decision: Decision, first: Attempt | None, outcome: str) -> str:
         price = "It is free."
     else:
         price = f"About {dollars(first.about or 0)}, at most {dollars(first.at_most, up=True)}."
-    asked = {"ask": " You would be asked first.", "deny": " A cap would refuse it.", "allow": ""}[outcome]
-    return f"{first.target} would answer {where}. {price} ({decision.plan.reason}).{asked}"
+    return f"{first.target} would answer {where}. {price} ({decision.plan.reason}).{_THEN[outcome]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,12 @@ from pointsman.gateway.health import Health
 from pointsman.gateway.keeping import Keeping
 from pointsman.gateway.line import Line
 from pointsman.gateway.local import Local
+from pointsman.gateway.refreshing import Refresher
 from pointsman.gateway.remote import Remote
 from pointsman.gateway.run import Live
 from pointsman.sense.verdicts import Verdicts
 from pointsman.store.audit import Audit
-from pointsman.store.db import Database
+from pointsman.store.db import Away, Database
 from pointsman.store.ledger import Ledger
 from pointsman.store.prices import PriceBook
 from pointsman.store.settings import Agents, Pauses, Taints
@@ -31,6 +33,7 @@ from pointsman.system.keychain import Keychain, KeychainProblem
 from pointsman.system.paths import Paths
 
 _SESSIONS = 5_000
+_FOLLOW = 3.0  # seconds until a pause or a removed key on another machine counts here
 _KEYS_FRESH = 10.0  # seconds: a person who unlocks the keychain is believed soon
 _PRICES_FRESH = 60.0  # seconds a target's rates are kept: dated prices change at most daily
 
@@ -65,8 +68,9 @@ class House:
         self.person = ""
         self.notices: list[str] = []
         self.consents: dict[str, float] = {}
-        self._prices = PriceBook()
+        self.prices = PriceBook(paths.home / "prices.json")
         self._rates: dict[str, tuple[float, Rates | None]] = {}
+        self.refresher = Refresher(self.prices, paths.home / "prices.json", self.notices, self._rates.clear)
 
     def use_supervisor(self, supervisor: Supervisor) -> None:
         """Local models are served by this one."""
@@ -79,6 +83,13 @@ class House:
         await self.pauses.load()
         await self.taints.load()
         await self.keeping.load()
+
+    async def follow(self) -> None:
+        """Where several machines share a ledger, hear within seconds what was changed on the others."""
+        while self.db.shared:
+            await asyncio.sleep(_FOLLOW)
+            with contextlib.suppress(Away):
+                await self.load()
 
     def circumstances(self) -> Circumstances:
         """What planning needs to know of the world now."""
@@ -96,7 +107,7 @@ class House:
         kept = self._rates.get(target.name)
         if kept is None or now - kept[0] > _PRICES_FRESH:
             provider = self.catalog.providers.get(target.provider or "")
-            kept = self._rates[target.name] = (now, self._prices.rates(provider, target, now))
+            kept = self._rates[target.name] = (now, self.prices.rates(provider, target, now))
         return kept[1]
 
     def use_catalog(self, catalog: Catalog) -> None:

@@ -23,7 +23,7 @@ from pointsman import __version__
 from pointsman.core import catalog as catalog_
 from pointsman.core.catalog import Catalog
 from pointsman.core.errors import SetupError
-from pointsman.core.events import GatewayStopping, ModelChanged
+from pointsman.core.events import GatewayStopping, ModelChanged, MoneyMoved
 from pointsman.engines.supervisor import Supervisor, WorkerSpec, WorkerState
 from pointsman.gateway import rules, stopping, welcome
 from pointsman.gateway.admin import AdminDoor
@@ -102,8 +102,8 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         instance.publish(home.runtime, runtime)
         stack.callback(home.runtime.unlink, missing_ok=True)
         _on_signals(stopped)
-        warming = asyncio.create_task(house.warm())
-        stack.callback(warming.cancel)
+        for task in (house.warm(), house.refresher.keep(lambda: house.catalog.prices), house.follow()):
+            stack.callback(asyncio.create_task(task).cancel)
         await welcome.say(house, runtime, fresh=given.welcome)
         await asyncio.wait([asyncio.create_task(stopped.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         house.bus.publish(GatewayStopping())
@@ -123,6 +123,7 @@ async def build(home: Paths, stack: contextlib.AsyncExitStack) -> House:
     ledger = Ledger(db, local_zone(), gateway)
     house = House(home, catalog, db, ledger, Keychain(home.id))
     house.person = getpass.getuser()
+    ledger.on_moved = lambda: house.bus.publish(MoneyMoved())
     left = await ledger.recover(time.time())
     if left:
         house.notices.append(

@@ -151,7 +151,8 @@ async def _answer(call: Call, decision: Decision, tried: tuple[Attempt, int], ho
     finally:
         tally.ended = time.time()
         record.note_health(house, attempt, tally, failed)
-        run.owed = Owed(attempt, number, hold, record.charge(attempt, tally, failed), tally)
+        charge = record.saving(house, decision, attempt, record.charge(attempt, tally, failed))
+        run.owed = Owed(attempt, number, hold, charge, tally)
         house.watch.charged(run.agent, run.owed.charge)
 
 

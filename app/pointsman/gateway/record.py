@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import msgspec
 
-from pointsman.core import pricing
+from pointsman.core import pricing, routing, savings
 from pointsman.core.errors import Forbidden, Paused, PaymentRequired, Refusal, Stopped
 from pointsman.core.events import MoneyMoved, RequestEnded
 from pointsman.core.pricing import Meters
-from pointsman.core.routing import Attempt
+from pointsman.core.routing import Attempt, Circumstances
 from pointsman.gateway.attempts import AttemptFailed, Sent, Tally
 from pointsman.gateway.house import House
 from pointsman.gateway.question import price_source
@@ -31,13 +31,30 @@ def charge(attempt: Attempt, used: Tally, failed: AttemptFailed | None) -> Charg
     """
     if not used.sent or attempt.rates is None:
         return None
-    if used.finish is None or (used.meters is None and used.cost is None):  # usage of a part is not usage
+    price = pricing.told(attempt.rates)
+    if used.finish is None:  # usage of a part is not usage
         if failed is not None and attempt.tier == "local":
             return None
-        return Charge(amount=attempt.at_most or 0, estimated=True, why="usage is missing")
+        return Charge(amount=attempt.at_most or 0, estimated=True, why="usage is missing", price=price)
+    amount = pricing.charged(used.meters, used.cost, attempt.rates)
+    if amount is None:
+        return Charge(amount=attempt.at_most or 0, estimated=True, why="usage is missing", price=price)
     meters = used.meters or Meters()
-    amount = used.cost if used.cost is not None else pricing.cost(meters, attempt.rates)
-    return Charge(amount=amount, estimated=False, **msgspec.structs.asdict(meters))
+    return Charge(amount=amount, estimated=False, price=price, **msgspec.structs.asdict(meters))
+
+
+def saving(house: House, decision: Decision, attempt: Attempt, charged: Charge | None) -> Charge | None:
+    """The charge, with what the same tokens would have cost at the cloud target that this answer replaced."""
+    if charged is None or charged.estimated or attempt.tier == "cloud":
+        return charged
+    meters = Meters(**{name: getattr(charged, name) for name in Meters.__struct_fields__})
+    asked, ruling = savings.as_if_cloud(decision.request, decision.ruling)
+    world = Circumstances(rates=house.circumstances().rates, down={})
+    possible = routing.plan(asked, decision.facts, ruling, decision.catalog, world)
+    instead = savings.replaced(decision.plan, possible, meters)
+    if instead is None or instead.rates is None:
+        return charged
+    return msgspec.structs.replace(charged, saved=savings.saved(meters, instead.rates, charged.amount))
 
 
 async def end_attempt(house: House, run: Run) -> None:
@@ -228,15 +245,6 @@ def _speed(used: Tally, meters: Meters) -> float | None:
     if used.first is None or used.ended is None or meters.output < 2 or used.ended <= used.first:
         return None
     return round((meters.output - 1) / (used.ended - used.first), 1)
-
-
-def _saved(house: House, attempt: Attempt, meters: Meters) -> int:
-    """What this local answer would have cost at the first cloud target that has a price."""
-    if attempt.tier != "local":
-        return 0
-    rates = (house.rates(target, time.time()) for target in house.catalog.by_tier("cloud"))
-    known = next((rate for rate in rates if rate is not None), None)
-    return pricing.cost(meters, known) if known else 0
 
 
 def _plan(decision: Decision, run: Run) -> str:
