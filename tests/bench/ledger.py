@@ -102,6 +102,8 @@ AUDIT: dict[str, str] = HOLD | {
     "code": "NULL",
     "plan": f"'{PLAN}'",
     "queue_ms": "1.5",
+    "counted": "'request' || char(31) || agent || char(31) || model || char(31)"
+    " || CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'done' END || char(31) || char(31)",
     "first_token_ms": "420.0",
     "latency_ms": "4000.0",
     "tokens_per_second": "50.0",

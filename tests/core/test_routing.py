@@ -224,6 +224,16 @@ def test_unbounded_prices_keep_out_of_the_cloud() -> None:
     assert "far-model" not in order(planned(request(unpriced="web search")))
 
 
+def test_unbounded_prices_keep_out_of_a_private_server_that_is_paid_by_the_token() -> None:
+    """One that is free takes them."""
+    one = request(model="lab-model", unpriced="web search")
+    facts, who = facts_.gather(one, CATALOG.sensitivity), attribute(one, "a", "p")
+    ruling = policy.rule(one, who, facts, CATALOG)
+    paid = Circumstances(rates={**RATES, "lab-model": RATES["far-model"]}, down={})
+    assert "lab-model" in order(planned(one))
+    assert "lab-model" not in order(routing.plan(one, facts, ruling, CATALOG, paid))
+
+
 @given(
     kinds=st.sets(st.sampled_from(["card_number", "secret_key", "mail_address"])),
     hint=st.sampled_from([None, "public", "internal", "personal"]),
@@ -251,6 +261,13 @@ def test_the_bound_is_never_below_the_estimate(size: int, output: int) -> None:
     assert attempt.about is not None
     assert attempt.at_most is not None
     assert attempt.about <= attempt.at_most
+
+
+@pytest.mark.parametrize("more", [{"tools": 1}, {"schema": True}])
+def test_what_a_vendor_adds_by_itself_is_in_the_bound(more: dict[str, Any]) -> None:
+    """Anthropic explains tools to its models in up to 530 tokens, and the form of an answer; both are billed."""
+    assert facts_.gather(request(**more), CATALOG.sensitivity).bound > 1_000
+    assert facts_.gather(request(), CATALOG.sensitivity).bound < 100
 
 
 def test_requests_are_values() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pointsman.core.request import Hints, Message, Request
+import msgspec
+
+from pointsman.core.request import Finding, Hints, Message, Request, Verdict
 from pointsman.core.session import attribute, fingerprint
 
 NOTHING = Hints()
@@ -45,3 +47,11 @@ def test_a_retry_has_the_same_fingerprint() -> None:
     assert fingerprint(say("user"), who, "m") == mark
     assert fingerprint(say("user"), who, "n") != mark
     assert fingerprint(say("user", "user"), who, "m") != mark
+
+
+def test_what_is_found_beside_the_words_counts() -> None:
+    """A consent does not cover the same words with somebody's address in the notes beside them."""
+    request = say("user")
+    who = attribute(request, "a", "p")
+    noted = msgspec.structs.replace(request, rest=(Verdict((Finding("mail_address", 1),)),))
+    assert fingerprint(noted, who, "m") != fingerprint(request, who, "m")

@@ -146,3 +146,25 @@ def test_hostile_or_broken(source: str) -> None:
 def test_sandbox() -> None:
     """The sandbox hides what leads out of it."""
     assert render("{{ strftime_now.__self__ }}{{ messages.__class__ }}") == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ messages[0].reasoning_content }}", "why"),
+        ("{% for m in messages %}{{ m.thinking }}{% endfor %}", "why"),
+        ("{{ messages[0].reasoning }}", "why"),
+        ("{{ messages[0].content }}", "said"),
+    ],
+)
+def test_reasoning_in_history(source: str, expected: str) -> None:
+    """Reasoning of an earlier turn goes where the template reads it."""
+    assert render(source, {"role": "assistant", "content": "said", "reasoning_content": "why"}) == expected
+
+
+def test_reasoning_beside_text_and_calls() -> None:
+    """Before calls, gpt-oss writes what was said or what was thought, and refuses both: what was said stays."""
+    call = {"function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "said", "reasoning_content": "why", "tool_calls": [call]}
+    assert render("{{ messages[0].thinking }}", message) == ""
+    assert render("{{ messages[0].thinking }}", {**message, "content": None}) == "why"

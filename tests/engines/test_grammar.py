@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pointsman.engines.failures import Rejected
+from pointsman.engines.families import FAMILIES, Marks
 from pointsman.engines.grammar import grammar_for
 from pointsman.engines.protocol import Chat
 
@@ -60,10 +61,15 @@ def _step(sampler: Any, token: int) -> bool:
     return True
 
 
+def promised(chat: Chat, family: str = "hermes") -> str | None:
+    """What a model of this family may write."""
+    return grammar_for(chat, FAMILIES[family], None)
+
+
 def grammar(schema: Any = None, **fields: Any) -> str:
     """The grammar of a request for any object, or for this schema."""
     form = {"type": "json_object"} if schema is None else {"type": "json_schema", "json_schema": {"schema": schema}}
-    text = grammar_for(Chat(id="a", messages=[], **{"response_format": form, **fields}))
+    text = promised(Chat(id="a", messages=[], **{"response_format": form, **fields}))
     assert text is not None
     return text
 
@@ -173,12 +179,12 @@ def test_deep_schema() -> None:
 def test_unknown_form(form: dict[str, Any]) -> None:
     """An unknown form is refused."""
     with pytest.raises(Rejected):
-        grammar_for(Chat(id="a", messages=[], response_format=form))
+        promised(Chat(id="a", messages=[], response_format=form))
 
 
 def test_free_answer() -> None:
     """A free answer has no grammar."""
-    assert grammar_for(Chat(id="a", messages=[], response_format={"type": "text"}, tools=[WEATHER])) is None
+    assert promised(Chat(id="a", messages=[], response_format={"type": "text"}, tools=[WEATHER])) is None
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
@@ -204,3 +210,66 @@ def test_tools_and_form(fits: Fits) -> None:
     assert fits(text, "7")
     assert fits(text, '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>')
     assert not fits(grammar({"type": "integer"}, tools=[WEATHER], tool_choice="none"), "<tool_call>")
+
+
+STRICT = {"function": {**WEATHER["function"], "strict": True}}
+CALLS = {
+    "hermes": '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>',
+    "qwen_xml": "<tool_call>\n<function=weather>\n<parameter=city>\nRome\n</parameter>\n</function>\n</tool_call>",
+    "llama": '{"name": "weather", "parameters": {"city": "Rome"}}',
+    "pythonic": '[weather(city="Rome")]',
+    "mistral": '[TOOL_CALLS][{"name": "weather", "arguments": {"city": "Rome"}}]',
+    "mistral_args": '[TOOL_CALLS]weather[ARGS]{"city": "Rome"}',
+    "gemma": '```tool_code\nweather(city="Rome")\n```',
+    "phi": '<|tool_call|>[{"name": "weather", "arguments": {"city": "Rome"}}]<|/tool_call|>',
+    "harmony": '<|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{"city": "Rome"}',
+    "glm": "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Rome</arg_value>\n</tool_call>",
+    "deepseek": "<\uff5ctool▁calls▁begin\uff5c><\uff5ctool▁call▁begin\uff5c>function<\uff5ctool▁sep\uff5c>weather\n"
+    '```json\n{"city": "Rome"}\n```<\uff5ctool▁call▁end\uff5c><\uff5ctool▁calls▁end\uff5c>',
+}
+
+
+@pytest.mark.parametrize("family", CALLS)
+def test_each_family_writes_calls_its_own_way(fits: Fits, family: str) -> None:
+    """A forced call is written as the family writes calls, with the arguments that the schema wants, and not without."""
+    text = promised(Chat(id="a", messages=[], tools=[WEATHER], tool_choice="required"), family)
+    assert text is not None
+    assert fits(text, CALLS[family])
+    assert not fits(text, CALLS[family].replace("city", "town")) and not fits(text, "Sunny.")
+
+
+@pytest.mark.parametrize("family", CALLS)
+def test_strict_tool(fits: Fits, family: str) -> None:
+    """Where the model is free to call a strict tool, it may write any text, but only calls that fit."""
+    text = promised(Chat(id="a", messages=[], tools=[STRICT]), family)
+    assert text is not None
+    begin = "<|start|>assistant<|channel|>final<|message|>" if family == "harmony" else ""
+    assert fits(text, f"{begin}Sunny < 30 [degrees] `x` {{}}.\n")
+    assert fits(text, CALLS[family]) and not fits(text, CALLS[family].replace("city", "town"))
+    assert promised(Chat(id="a", messages=[], tools=[WEATHER]), family) is None
+
+
+@pytest.mark.parametrize("family", ["hermes", "mistral", "phi", "deepseek", "gemma", "qwen_xml", "glm", "mistral_args"])
+def test_strict_tool_after_text(fits: Fits, family: str) -> None:
+    """Text may stand before a strict call, and is held to nothing."""
+    text = promised(Chat(id="a", messages=[], tools=[STRICT]), family)
+    assert text is not None
+    assert fits(text, f"Let me look.\n{CALLS[family]}")
+    assert not fits(text, f"Let me look.\n{CALLS[family].replace('city', 'town')}")
+
+
+def test_schema_that_cannot_be_promised() -> None:
+    """It is refused for a strict tool; another tool then takes any object."""
+    parameters = {"type": "object", "patternProperties": {"a": {}}}
+    loose = {"function": {"name": "f", "parameters": parameters}}
+    assert "object" in (promised(Chat(id="a", messages=[], tools=[loose], tool_choice="required")) or "")
+    with pytest.raises(Rejected):
+        promised(Chat(id="a", messages=[], tools=[{"function": {**loose["function"], "strict": True}}]))
+
+
+def test_line_feeds_after_reasoning(fits: Fits) -> None:
+    """A model that reasons may leave lines empty before what it promised."""
+    chat = Chat(id="a", messages=[], response_format={"type": "json_object"})
+    text = grammar_for(chat, FAMILIES["hermes"], Marks("<think>", "</think>"))
+    assert text is not None
+    assert fits(text, "\n\n{}") and not fits(text, "so {}")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointsman.engines.families import FAMILIES
 from pointsman.engines.protocol import ToolCall
 from pointsman.engines.toolcalls import ToolCallParser
 
@@ -18,7 +19,7 @@ CALL = ToolCall(name="weather", arguments='{"city": "Rome"}')
 
 def parsed(*pieces: str) -> Pieces:
     """What comes out when these go in one after the other."""
-    parser = ToolCallParser()
+    parser = ToolCallParser(FAMILIES["hermes"])
     return joined([out for piece in pieces for out in parser.feed(piece)] + parser.end())
 
 
@@ -81,13 +82,13 @@ def test_missing_mark() -> None:
 
 def test_no_leak() -> None:
     """Nothing of a call leaks while it is written."""
-    parser = ToolCallParser()
+    parser = ToolCallParser(FAMILIES["hermes"])
     assert [out for char in ROME[:-1] for out in parser.feed(char)] == []
 
 
 def test_text_is_not_held() -> None:
     """Text is not held longer than it may be a mark."""
-    assert ToolCallParser().feed("5 < 6") == ["5 < 6"]
+    assert ToolCallParser(FAMILIES["hermes"]).feed("5 < 6") == ["5 < 6"]
 
 
 _bits = st.sampled_from(

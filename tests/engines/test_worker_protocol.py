@@ -16,7 +16,10 @@ _events = st.one_of(
     ),
     st.builds(p.Unloadable, message=_text),
     st.builds(p.Started, id=_text, prompt_tokens=st.integers(0, 99), cached_tokens=st.integers(0, 99)),
-    st.builds(p.Text, id=_text, text=_text),
+    st.builds(
+        p.Text, id=_text, text=_text, logprobs=st.lists(st.builds(p.Logprob, _text, st.floats(-9, 0), st.just([1])))
+    ),
+    st.builds(p.Thought, id=_text, text=_text),
     st.builds(p.Calls, id=_text, calls=st.lists(st.builds(p.ToolCall, name=_text, arguments=_text))),
     st.builds(p.End, id=_text, finish=_text, prompt_tokens=st.integers(0, 9), completion_tokens=st.integers(0, 9)),
     st.builds(p.Failed, id=_text, code=_text, message=_text),

@@ -36,12 +36,19 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         return "say 2 " + msgspec.json.encode(self).decode()
 
 
+class Bill(msgspec.Struct, frozen=True):
+    """Micro-dollars for one dispatched attempt; `fair` is the part of it that stays inside the limit it came with."""
+
+    amount: int
+    fair: int
+
+
 class BillingUpstream(FakeUpstream):
-    """`bills`: micro-dollars of each dispatched attempt, by the name of its request, in order."""
+    """`bills` are those of each dispatched attempt, by the name of its request, in order."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.bills: dict[str, list[int]] = {}
+        self.bills: dict[str, list[Bill]] = {}
         self.closed = 0
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -50,11 +57,13 @@ class BillingUpstream(FakeUpstream):
         mine = self.bills.setdefault(wish.id, [])
         act = wish.acts[min(len(mine), len(wish.acts) - 1)]
         if act in ("429", "500"):
-            mine.append(0)
+            mine.append(Bill(0, 0))
             return web.json_response(_error(f"fake {act}"), status=int(act))
-        usage = wish.prompt, _completion(wish, act, _limit(body))
+        limit = _limit(body)
+        usage = wish.prompt, _completion(wish, act, limit)
         price_in, price_out = PRICES[body["model"]]
-        mine.append(usage[0] * price_in + usage[1] * price_out)
+        amount, allowed = usage[0] * price_in + usage[1] * price_out, usage[0] * price_in + limit * price_out
+        mine.append(Bill(amount, min(amount, allowed)))
         try:
             return await self._act(request, body, (wish, act), usage)
         except (asyncio.CancelledError, ConnectionResetError):
@@ -65,7 +74,7 @@ class BillingUpstream(FakeUpstream):
     async def _act(
         self, request: web.Request, body: dict[str, Any], wanted: tuple[Wish, str], usage: tuple[int, int]
     ) -> web.StreamResponse:
-        wish, act = wanted
+        act = wanted[1]
         if act == "early":
             return _abort(request)
         if act == "slow":

@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.billing_upstream import Bill
+
 Rows = Sequence[sqlite3.Row]
 
 
@@ -20,11 +22,13 @@ class Books:
             connection.row_factory = sqlite3.Row
             self.holds = _all(connection, "SELECT * FROM holds")
             self.pledges = _all(connection, "SELECT * FROM pledges")
-            self.accounts = _all(connection, "SELECT a.*, c.name, c.scope, c.'limit' AS most FROM accounts a JOIN caps c ON c.id = a.cap")
+            self.accounts = _all(
+                connection, "SELECT a.*, c.name, c.scope, c.'limit' AS most FROM accounts a JOIN caps c ON c.id = a.cap"
+            )
             self.audit = _all(connection, "SELECT * FROM audit ORDER BY seq")
         self.rows = [row for row in self.audit if row["kind"] in ("request", "attempt")]
 
-    def check(self, bills: Mapping[str, Sequence[int]]) -> None:
+    def check(self, bills: Mapping[str, Sequence[Bill]]) -> None:
         """Everything but who passed the door."""
         self.check_holds()
         self.check_accounts()
@@ -58,20 +62,25 @@ class Books:
         """One request's row for each that passed the door, and no other."""
         assert Counter(row["request"] for row in self.rows if row["kind"] == "request") == Counter(passed)
 
-    def check_bills(self, bills: Mapping[str, Sequence[int]]) -> None:
+    def check_bills(self, bills: Mapping[str, Sequence[Bill]]) -> None:
         """What was charged is what was billed where usage is known, and never less where it is not."""
         paid: dict[str, list[sqlite3.Row]] = defaultdict(list)
         for row in self.rows:
             if row["task"] is not None and row["tier"] == "cloud":
                 paid[row["task"]].append(row)
         for name, bill in bills.items():
-            rows = paid[name]
-            said = (name, bill, [dict(row) for row in rows])
-            assert sum(row["cost"] for row in rows) >= sum(bill), said
-            known = Counter(row["cost"] for row in rows if row["cost"] and not row["estimated"])
-            assert known <= Counter(bill), said
-            if not any(row["estimated"] for row in rows):
-                assert sum(row["cost"] for row in rows) == sum(bill), said
+            _check_bill(bill, paid[name], (name, bill, [dict(row) for row in paid[name]]))
+
+
+def _check_bill(bills: Sequence[Bill], rows: Sequence[sqlite3.Row], said: object) -> None:
+    left = sorted(bills, key=lambda bill: -bill.amount)
+    for row in rows:
+        if row["cost"] and not row["estimated"]:
+            found = next((bill for bill in left if bill.amount == row["cost"]), None)
+            assert found is not None, said
+            left.remove(found)
+    estimated = [row["cost"] for row in rows if row["estimated"]]
+    assert sum(estimated) >= sum(bill.fair for bill in left), said
 
 
 def _all(connection: sqlite3.Connection, query: str) -> list[sqlite3.Row]:

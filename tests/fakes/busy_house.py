@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -90,8 +89,9 @@ class BusyHouse:
         house.use_supervisor(supervisor)
         self.commands = Commands(house, _nothing, lambda: None)
         self.port = 0
-        self._heard = house.bus.listen()
-        self.ended: set[str] = set()
+        self._ended: set[str] = set()
+        self._more = asyncio.Event()
+        self.listening = asyncio.create_task(self._listen())
 
     async def do(self, command: admin.Command) -> Any:
         """One of the admin door's commands."""
@@ -109,10 +109,17 @@ class BusyHouse:
     async def all_ended(self) -> None:
         """Returns when the row of everybody who passed the door is written."""
         async with asyncio.timeout(60):
-            while not set(self.guests.passed) <= self.ended or self.guests.all():
-                event = await self._heard.get()
-                if isinstance(event, RequestEnded):
-                    self.ended.add(event.request)
+            while not set(self.guests.passed) <= self._ended:
+                self._more.clear()
+                await self._more.wait()
+
+    async def _listen(self) -> None:
+        heard = self.house.bus.listen()
+        while True:
+            event = await heard.get()
+            if isinstance(event, RequestEnded):
+                self._ended.add(event.request)
+                self._more.set()
 
     def books(self) -> Books:
         """What stands in the file now."""
@@ -131,7 +138,9 @@ async def open_house(folder: Path, supervisor: Supervisor) -> AsyncIterator[Busy
         unused = house.supervisor
         stack.push_async_callback(unused.close)
         await house.warm()
-        yield BusyHouse(house, supervisor)
+        busy = BusyHouse(house, supervisor)
+        yield busy
+        busy.listening.cancel()
         house.supervisor = unused  # the workers are shared: whoever made them ends them
 
 
@@ -149,8 +158,3 @@ async def at_the_door(busy: BusyHouse, door: Callable[[House], Door] = Door) -> 
         await serving
         for one in sockets:
             one.close()
-
-
-def now() -> float:
-    """The clock that the ledger uses."""
-    return time.time()

@@ -16,12 +16,12 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes import strict_chat, strict_messages, strict_responses
+from tests.fakes import strict_chat, strict_embeddings, strict_messages, strict_responses
 from tests.fakes.loopback import Loopback
 from tests.fakes.strict_model import Fault, Prices, Script, Used, used
 
 KEY = "sk-test"
-MODELS = ("gpt-strict", "claude-strict")
+MODELS = ("gpt-strict", "claude-strict", "embed-strict")
 
 
 @dataclass
@@ -91,6 +91,8 @@ class StrictUpstream(Loopback):
             return web.json_response(_models())
         if route == ("POST", "/v1/messages/count_tokens"):
             return self._count(seen)
+        if route == ("POST", "/v1/embeddings"):
+            return self._embed(seen)
         if route in _ROUTES:
             return await self._answer(request, seen, _ROUTES[route])
         raise Fault(404, "not_found_error", f"Invalid URL ({request.method} {request.path})")
@@ -99,6 +101,13 @@ class StrictUpstream(Loopback):
         body = _body(seen)
         strict_messages.check_count(body, seen.headers)
         return web.json_response({"input_tokens": len(seen.raw) // 4})
+
+    def _embed(self, seen: Seen) -> web.Response:
+        body = _body(seen)
+        strict_embeddings.check(body)
+        seen.used = Used(fresh=strict_embeddings.tokens(body))
+        seen.billed = seen.used.cost(self.prices)
+        return web.json_response(strict_embeddings.answer(body))
 
     async def _answer(self, request: web.Request, seen: Seen, dialect: ModuleType) -> web.StreamResponse:
         body = _body(seen)

@@ -212,6 +212,15 @@ class TestActions:
         assert found.attempt.rates is not None
         assert (found.attempt.rates.output, found.hold.amount) == (50 * DOLLAR, 750_016)
 
+    async def test_what_would_be_billed_in_full_takes_no_batch_price(self, tmp_path: Path) -> None:
+        """Messages name no tier for it, so half the price would hold too little."""
+        dialect = '[providers.fake]\ndialect = "messages"'
+        other = Office(tmp_path / "other", MODELS.replace("[providers.fake]", dialect), wait=0.0, patience=0.0)
+        await other.cap(at_limit="defer")
+        with pytest.raises(PaymentRequired):
+            await other.admit(model="patient", tokens=15_000, latency="background", timeout=0.1)
+        other.close()
+
     async def test_the_strictest_cap_is_obeyed(self, brisk: Office) -> None:
         """One cap would ask, another refuses: it is refused, and nobody is asked in vain."""
         await brisk.cap()
@@ -299,6 +308,7 @@ def test_everybody_gets_a_turn(tmp_path_factory: pytest.TempPathFactory, sizes: 
         done = await asyncio.gather(*tasks, return_exceptions=True)
         wrong = [one for one in done if one is not None and not isinstance(one, asyncio.CancelledError)]
         await asyncio.gather(*ends)
+        await office.house.db.write(lambda _: None)  # what a client that left gives back is written in its turn
         account = await office.account()
         office.close()
         assert (wrong, account.held) == ([], 0)

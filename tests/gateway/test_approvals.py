@@ -179,6 +179,19 @@ async def test_money_that_comes_back_withdraws_the_question() -> None:
         await approvals.answer(Answer(case.id, "approve"))
 
 
+async def test_one_of_three_that_runs_leaves_the_question_to_the_others() -> None:
+    """Money came back for two of three equal requests: the third still waits for the person."""
+    approvals = Approvals(Bus())
+    case = approvals.new_case("k", "money")
+    with approvals.waiting(case, question(case), grant) as last:
+        first, second = (approvals.waiting(case, question(case), grant) for _ in range(2))
+        with first as found, second:
+            approvals.withdraw(found)
+            assert last.case.waiting == 2
+        assert (last.case.open, last.case.waiting) == (True, 1)
+    assert approvals.open() != []
+
+
 async def test_a_question_is_not_withdrawn_while_it_is_answered() -> None:
     """The grant is being written: the answer counts."""
     approvals = Approvals(Bus())

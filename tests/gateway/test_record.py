@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from pointsman.core.errors import UpstreamFailed
@@ -9,6 +12,9 @@ from pointsman.core.pricing import FREE, Meters, Rates
 from pointsman.core.routing import Attempt
 from pointsman.gateway import record
 from pointsman.gateway.attempts import AttemptFailed, Tally
+from pointsman.gateway.run import Owed, Run
+from pointsman.store.ledger import Reserved
+from tests.fakes.asking import Office
 
 RATES = Rates(
     input=10**6,
@@ -71,3 +77,14 @@ def test_nothing_sent_costs_nothing() -> None:
 def test_a_local_failure_costs_nothing() -> None:
     """There is nobody to pay."""
     assert record.charge(LOCAL, tally(), FAILED) is None
+
+
+async def test_a_row_names_the_provider_that_it_was_sent_to(tmp_path: Path) -> None:
+    """Also where models.toml has lost it meanwhile; and of what an upstream says only a word is written."""
+    office = Office(tmp_path / "home")
+    run, used = Run("r1", "tester"), tally()
+    run.decision, used.bytes, used.finish = office.decision(), 7, "x" * 1000
+    office.house.use_catalog(msgspec.structs.replace(office.house.catalog, targets={}, providers={}))
+    row = record._row(office.house, run, Owed(run.decision.plan.attempts[0], 1, Reserved("h", 5), None, used))
+    assert (row.provider, row.bytes_sent, row.finish) == ("plain", 7, "x" * 40)
+    office.close()

@@ -313,3 +313,10 @@ def test_a_message_of_json_numbers_is_read_as_text() -> None:
     """A card number sent as a number in a tool's answer is found."""
     message = msgspec.json.decode(b'{"role":"tool","content":[{"type":"text","text":"ok"}],"card":4111111111111111}')
     assert found("\n".join(detect.read_text(message))) == {"card_number": 1}
+
+
+@pytest.mark.parametrize("number", [b"4111111111111111.0", b"4.111111111111111e15"])
+def test_a_whole_number_may_be_written_otherwise(number: bytes) -> None:
+    """With a point or an exponent it is the same card; a fraction is none."""
+    assert found("\n".join(detect.read_text(msgspec.json.decode(number)))) == {"card_number": 1}
+    assert list(detect.read_text([0.5, 1e300])) == []

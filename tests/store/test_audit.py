@@ -25,7 +25,7 @@ async def fill(audit: Audit, rows: int = 3) -> None:
 
 
 async def test_a_row_comes_back_as_it_went_in(audit: Audit) -> None:
-    """All its fields are kept, and three are added."""
+    """All its fields are kept, and four are added."""
     row = Row(
         at=1.5,
         request="r1",
@@ -40,7 +40,8 @@ async def test_a_row_comes_back_as_it_went_in(audit: Audit) -> None:
     await audit.append(row)
     [found] = await audit.show("r1")
     assert (found.seq, found.previous, len(found.hash)) == (1, "", 64)
-    given = set(Row.__struct_fields__) - {"seq", "previous", "hash"}
+    assert found.counted.startswith("request\x1fclaude\x1f")
+    given = set(Row.__struct_fields__) - {"seq", "previous", "hash", "counted"}
     assert {name: getattr(found, name) for name in given} == {name: getattr(row, name) for name in given}
 
 

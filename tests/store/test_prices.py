@@ -76,6 +76,15 @@ def test_the_two_cache_writes_have_their_own_rates() -> None:
     assert (found.cache_write_short, found.cache_write_long) == (1_250_000, 2_000_000)
 
 
+def test_an_hours_cache_has_its_rate_at_a_broker_too() -> None:
+    """OpenRouter's list leaves it out: Claude Sonnet 4.5 writes it for $6, and for $12 past 200,000 tokens."""
+    model = LIST.find("https://openrouter.ai/api/v1", "anthropic/claude-sonnet-4.5")
+    assert model is not None
+    found = listed(model, LIST, NOW)
+    assert found is not None
+    assert (found.cache_write_long, found.above[0][1].cache_write_long) == (6_000_000, 12_000_000)
+
+
 def test_a_fee_per_request_is_read() -> None:
     """Perplexity's sonar adds $12 per thousand requests."""
     assert known("perplexity", "sonar").per_request == 12_000

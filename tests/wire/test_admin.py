@@ -12,7 +12,7 @@ from pointsman.wire import admin
 
 def sample(command: type) -> typing.Any:
     """A command with plausible values."""
-    values = {"str": "x", "int": 1, "float": 1.0}
+    values = {"str": "x", "int": 1, "float": 1.0, "bool": True}
     fields = msgspec.structs.fields(command)
     choices = {"verdict": "deny", "what": "caps"}
     required = [field for field in fields if field.required]

@@ -9,6 +9,7 @@ import pytest
 
 from pointsman.core.errors import BadRequest
 from pointsman.core.request import Finding, Hints, Request, Verdict
+from pointsman.sense.verdicts import scan
 from pointsman.wire import chat
 from pointsman.wire.body import Change
 
@@ -124,3 +125,10 @@ def test_a_doubled_field_cannot_smuggle() -> None:
     """Where a field stands twice, one value is decided on and that one is sent."""
     body = b'{"model":"a","max_tokens":5,"messages":[],"max_tokens":900}'
     assert json.loads(chat.splice(body, Change(model="m", output=100)))["max_tokens"] == 100
+
+
+def test_a_short_field_is_looked_at() -> None:
+    """The shortest mail address counts as well."""
+    base = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    body = json.dumps({**base, "user": "a@b.io"}).encode()
+    assert chat.read("r", body, Hints(), scan).findings == (Finding("mail_address", 1),)

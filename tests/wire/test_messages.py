@@ -77,6 +77,8 @@ def test_a_picture_that_stands_in_the_message_is_no_text() -> None:
         ({"speed": "fast"}, "this speed"),
         ({"inference_geo": "us"}, "this place of inference"),
         ({"mcp_servers": []}, "the field 'mcp_servers'"),
+        ({"context_management": {"edits": [{"type": "compact_20260112"}]}}, "this edit of the context"),
+        ({"context_management": {"edits": "all"}}, "this edit of the context"),
         ({"container": "c"}, "the field 'container'"),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "a tool of type 'web_search_20250305'"),
         (
@@ -96,6 +98,12 @@ def test_a_picture_that_stands_in_the_message_is_no_text() -> None:
 def test_what_tokens_do_not_show_is_named(fields: dict[str, Any], what: str) -> None:
     """Costs that no bound covers are told to the router."""
     assert read(**fields).unpriced == what
+
+
+def test_clearing_the_context_costs_nothing() -> None:
+    """Claude Code asks for it in each request."""
+    edits = [{"type": "clear_thinking_20251015", "keep": "all"}]
+    assert read(context_management={"edits": edits}).unpriced is None
 
 
 def test_the_vendors_own_client_tools_bring_a_prompt_along() -> None:

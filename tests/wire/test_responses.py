@@ -58,6 +58,21 @@ def test_codex_may_bring_its_tools_along() -> None:
         ({"tools": [{"type": "web_search"}]}, "a tool of type 'web_search'"),
         ({"tools": [{"type": "code_interpreter"}]}, "a tool of type 'code_interpreter'"),
         ({"input": [{"type": "additional_tools", "tools": [{"type": "mcp"}]}]}, "a tool of type 'mcp'"),
+        (
+            {"tools": [{"type": "shell", "environment": {"type": "container_auto"}}]},
+            "a tool of type 'shell' at the provider's",
+        ),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "mcp"}]}]}, "a tool of type 'mcp'"),
+        ({"tools": [{"type": "tool_search"}]}, "a search for tools at the provider's"),
+        ({"reasoning": {"mode": "pro"}}, "this mode of reasoning"),
+        (
+            {
+                "input": [
+                    {"type": "function_call_output", "content": [{"text": "x"}], "output": [{"type": "input_file"}]}
+                ]
+            },
+            "a part of type 'input_file'",
+        ),
         ({"input": [{"type": "item_reference", "id": "i"}]}, "an item of type 'item_reference'"),
         ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "a part of type 'input_file'"),
         (
@@ -69,6 +84,13 @@ def test_codex_may_bring_its_tools_along() -> None:
 def test_what_tokens_do_not_show_is_named(fields: dict[str, Any], what: str) -> None:
     """Costs that no bound covers are told to the router."""
     assert read(**fields).unpriced == what
+
+
+def test_tools_that_the_client_runs_are_in_the_tokens() -> None:
+    """A shell of this machine, a search for tools here, reasoning as usual."""
+    shell = {"type": "shell", "environment": {"type": "local"}}
+    search = {"type": "tool_search", "execution": "client"}
+    assert read(tools=[shell, search], reasoning={"effort": "high", "mode": "standard"}).unpriced is None
 
 
 def test_pictures_count_apart_from_text() -> None:

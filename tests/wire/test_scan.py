@@ -35,6 +35,37 @@ def test_the_providers_own_cost_is_rounded_up() -> None:
     assert scanned(usage={"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.00000123}).cost == 2
 
 
+def test_with_ones_own_key_at_a_vendor_the_fee_is_not_all() -> None:
+    """A broker bills its fee, the vendor the tokens; without the vendor's figure, prices count."""
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.05, "is_byok": True}
+    assert scanned(usage={**usage, "cost_details": {"upstream_inference_cost": 1.0}}).cost == 1_050_000
+    assert scanned(usage=usage).cost is None
+
+
+def test_a_vendors_figure_is_not_added_to_the_brokers() -> None:
+    """Where the broker's own key was used, both are the same bill."""
+    details = {"upstream_inference_cost": 0.5}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.5, "is_byok": False, "cost_details": details}
+    assert scanned(usage=usage).cost == 500_000
+
+
+def test_a_cost_told_in_parts_has_a_total() -> None:
+    """As Perplexity tells it, with each chunk."""
+    cost = {"input_tokens_cost": 0.1, "request_cost": 0.2, "total_cost": 0.3}
+    assert scanned(usage={"prompt_tokens": 1, "completion_tokens": 1, "cost": cost}).cost == 300_000
+
+
+def test_several_answers_are_whole_with_the_last_of_them() -> None:
+    """Usage that came before is usage of a part."""
+    scan = ChatScan()
+    for index, finish in ((0, None), (1, None), (0, "stop")):
+        scan.data(json.dumps({"choices": [{"index": index, "delta": {}, "finish_reason": finish}]}).encode())
+    assert scan.finish is None
+    scan.data(b'{"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]}')
+    scan.data(b'{"choices": [{"index": 1, "delta": {}, "finish_reason": null}]}')
+    assert scan.finish == "length"
+
+
 @pytest.mark.parametrize("usage", [{"prompt_tokens": -5, "completion_tokens": 1}, {"prompt_tokens": 5}])
 def test_usage_that_makes_no_sense_is_missing(usage: dict[str, int]) -> None:
     """Negative or half a usage is none."""

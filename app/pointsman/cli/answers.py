@@ -39,6 +39,7 @@ class ModelRow(msgspec.Struct, frozen=True):
     provider: str | None = None
     state: str | None = None
     price: str | None = None
+    where: str | None = None
 
 
 class SpendRow(msgspec.Struct, frozen=True):
@@ -190,3 +191,10 @@ class Removed(msgspec.Struct, frozen=True):
     """So many are gone."""
 
     removed: int
+
+
+class Freed(msgspec.Struct, frozen=True):
+    """So many bytes are free again; `sentence` says what stays, if anything does."""
+
+    freed: int
+    sentence: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,14 +20,25 @@ Headers = Annotated[
 ]
 
 
+class Spoken(StrEnum):
+    """The surfaces of the agent door."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+
+
 def explain(
     file: File,
     agent: Annotated[str | None, typer.Option(help="As this agent.")] = None,
     header: Headers = None,
+    dialect: Annotated[Spoken, typer.Option(help="What the body is a request of.")] = Spoken.CHAT,
     json: show.Json = False,
 ) -> None:
     """Say where a request would go, why, and at what price. No call is made."""
-    command = admin.Explain(_body(file), agent, dict(_header(text) for text in header or []))
+    command = admin.Explain(_body(file), agent, dict(_header(text) for text in header or []), dialect.value)
     if json:
         show.as_json(plain(command))
         return

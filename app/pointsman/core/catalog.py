@@ -10,17 +10,20 @@ from pointsman.core import catalog_check as check
 from pointsman.core.catalog_check import CatalogError, Check, Value
 from pointsman.core.catalog_merge import merge
 from pointsman.core.catalog_parts import (
+    TOOL_FORMATS,
     Allowance,
     Batch,
     Books,
     Cascade,
     Catalog,
+    Discovery,
     Fallback,
     Keep,
     Limit,
     Limits,
     Machine,
     Prices,
+    Privacy,
     Provider,
     Routing,
     Rule,
@@ -43,12 +46,14 @@ __all__ = [
     "Cascade",
     "Catalog",
     "CatalogError",
+    "Discovery",
     "Fallback",
     "Keep",
     "Limit",
     "Limits",
     "Machine",
     "Prices",
+    "Privacy",
     "Provider",
     "Routing",
     "Rule",
@@ -85,6 +90,7 @@ _PROVIDER: dict[str, Check] = {
     "rate_buffer": check.ratio,
     "limit_field": check.one_of("max_tokens", "max_completion_tokens"),
     "batch": lambda value: Batch(**check.whole_struct(value, "a batch price", _BATCH)),
+    "ca_file": check.text,
 }
 _BATCH: dict[str, Check] = {"service_tier": check.text, "percent": check.percent}
 _TARGET: dict[str, Check] = {
@@ -98,6 +104,9 @@ _TARGET: dict[str, Check] = {
     "price": check.price,
     "weight": check.whole,
     "max_output": check.counted,
+    "tool_format": check.one_of(*TOOL_FORMATS),
+    "tools_dialect": check.one_of("chat", "responses", "messages"),
+    "image_tokens": check.counted,
 }
 _WHEN: dict[str, Check] = {
     "agent": check.text,
@@ -140,6 +149,11 @@ _MACHINE: dict[str, Check] = {
     "months": check.counted,
     "watts": check.counted,
     "electricity": check.dollars,
+}
+_PRIVACY: dict[str, Check] = {
+    "regions": check.texts,
+    "max_retention_days": check.whole,
+    "training": check.one_of("any", "never"),
 }
 _KEEP: dict[str, Check] = {
     "bodies": check.flag,
@@ -287,6 +301,8 @@ _TABLES: dict[str, Check] = {
     "routing": _only(Routing, "[routing]", _ROUTING),
     "rules": _rules,
     "sensitivity": _sensitivities,
+    "privacy": _only(Privacy, "[privacy]", _PRIVACY),
+    "discovery": _only(Discovery, "[discovery]", {"local": check.flag}),
     "fallback": _only(Fallback, "[fallback]", _FALLBACK),
     "cascade": _only(
         Cascade,
@@ -321,10 +337,7 @@ def _check_names(merged: Value, catalog: Catalog) -> None:
 
 def _spoken_of(merged: Value, catalog: Catalog) -> Iterable[tuple[Value, str, str, Iterable[str]]]:
     """Each mention of a name: where, the name, what it has to be, and which there are."""
-    for target in catalog.targets.values():
-        if target.provider is not None:
-            place = merged.part("targets").part(target.name).part("provider")
-            yield place, target.provider, "a provider", catalog.providers
+    yield from _spoken_of_by_targets(merged, catalog)
     for alias, members in catalog.aliases.items():
         for member in members:
             yield merged.part("aliases").part(alias), member, "a target", catalog.targets
@@ -334,7 +347,17 @@ def _spoken_of(merged: Value, catalog: Catalog) -> Iterable[tuple[Value, str, st
             yield place, rule.then.target, "a target or an alias", [*catalog.targets, *catalog.aliases]
     for position, allowance in enumerate(catalog.allowances):
         yield merged.part("allowances").part(position).part("target"), allowance.target, "a target", catalog.targets
-    for name in catalog.cascade.thresholds:
-        yield merged.part("cascade").part("thresholds").part(name), name, "a target", catalog.targets
-    for name in catalog.limits.targets:
-        yield merged.part("limits").part("targets").part(name), name, "a target", catalog.targets
+    named = (("cascade", "thresholds", catalog.cascade.thresholds), ("limits", "targets", catalog.limits.targets))
+    for table, part, names in named:
+        for name in names:
+            yield merged.part(table).part(part).part(name), name, "a target", catalog.targets
+
+
+def _spoken_of_by_targets(merged: Value, catalog: Catalog) -> Iterable[tuple[Value, str, str, Iterable[str]]]:
+    for target in catalog.targets.values():
+        if target.provider is not None:
+            place = merged.part("targets").part(target.name).part("provider")
+            yield place, target.provider, "a provider", catalog.providers
+        if target.tools_dialect is not None:
+            place, spoken = merged.part("targets").part(target.name), catalog.dialects(target, tools=False)
+            yield place.part("tools_dialect"), target.tools_dialect, "a dialect of its provider", spoken

@@ -26,8 +26,11 @@ def _entries(catalog: Catalog) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table in catalog.__struct_fields__:
         part = getattr(catalog, table)
+        if table == "found":
+            continue
         if isinstance(part, dict):
-            found |= {f"{table}.{name}": entry for name, entry in part.items()}
+            here = catalog.found if table in ("providers", "targets") else ()
+            found |= {f"{table}.{name}": entry for name, entry in part.items() if name not in here}
         elif isinstance(part, tuple):  # the order of rules counts: the first that matches wins
             for at, entry in enumerate(part, 1):
                 name = f"{table}.{entry.name}"

@@ -6,6 +6,15 @@ from msgspec import Struct, structs
 
 from pointsman.core.pricing import Rates
 
+# How models write tool calls; the chat template tells which, unless a target says so.
+TOOL_FORMATS = (
+    *("hermes", "qwen_xml", "llama", "pythonic", "mistral", "mistral_args"),
+    *("gemma", "phi", "harmony", "glm", "deepseek"),
+)
+
+IMAGE_TOKENS = 50_000
+"""More than any provider is known to bill for one image."""
+
 
 class Source(Struct, frozen=True):
     """One models.toml: the name that errors show, and its text."""
@@ -32,7 +41,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     """Who answers over HTTP. `key` is keychain, env (the variable `key_env`) or none; None means not known.
 
     `dialects` are those it speaks; a request in another is translated into the first.
-    `limit_field` is the field in which this provider reads the most tokens that an answer may have.
+    `limit_field` is the field in which this provider reads the most tokens that an answer may have. `ca_file` names
+    certificates to trust besides the system's.
     """
 
     name: str
@@ -47,12 +57,14 @@ class Provider(Struct, frozen=True, kw_only=True):
     rate_buffer: float = 1.0
     limit_field: str = "max_tokens"
     batch: Batch | None = None
+    ca_file: str | None = None
 
 
 class Target(Struct, frozen=True, kw_only=True):
     """A model at a tier: either `engine` and `source` here, or `provider` and `model` over HTTP.
 
-    `price` is "auto" (from a price list), "free", or rates of the person's own.
+    `price` is "auto" (from a price list), "free", or rates of the person's own. `tools_dialect` is the one dialect in
+    which it takes tools, where its provider speaks several. `image_tokens` is the most that one image may count as.
     """
 
     name: str
@@ -66,6 +78,9 @@ class Target(Struct, frozen=True, kw_only=True):
     price: str | Rates = "auto"
     weight: int = 1
     max_output: int | None = None
+    tool_format: str | None = None
+    tools_dialect: str | None = None
+    image_tokens: int = IMAGE_TOKENS
 
 
 class When(Struct, frozen=True, kw_only=True):
@@ -120,6 +135,20 @@ class Sensitivity(Struct, frozen=True, kw_only=True):
     public: tuple[str, ...] = ("local", "private", "cloud")
     internal: tuple[str, ...] = ("local", "private")
     personal: tuple[str, ...] = ("local", "ask")
+
+
+class Privacy(Struct, frozen=True, kw_only=True):
+    """What a cloud must say of itself, so that anything may go there; None and nothing: it need not say it."""
+
+    regions: tuple[str, ...] = ()
+    max_retention_days: int | None = None
+    training: str = "any"
+
+
+class Discovery(Struct, frozen=True, kw_only=True):
+    """Whether servers of other programs on this machine are looked for."""
+
+    local: bool = False
 
 
 class Fallback(Struct, frozen=True, kw_only=True):
@@ -223,7 +252,7 @@ class Prices(Struct, frozen=True, kw_only=True):
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
-    """All of models.toml, checked."""
+    """All of models.toml, checked. `found` names providers and targets that are not written there, but run here."""
 
     preset: str = "local-first"
     tiers: dict[str, Tier] = {}
@@ -233,6 +262,8 @@ class Catalog(Struct, frozen=True, kw_only=True):
     routing: Routing = Routing()
     rules: tuple[Rule, ...] = ()
     sensitivity: Sensitivity = Sensitivity()
+    privacy: Privacy = Privacy()
+    discovery: Discovery = Discovery()
     fallback: Fallback = Fallback()
     cascade: Cascade = Cascade()
     limits: Limits = Limits()
@@ -242,6 +273,13 @@ class Catalog(Struct, frozen=True, kw_only=True):
     ledger: Books = Books()
     machine: Machine = Machine()
     prices: Prices = Prices()
+    found: frozenset[str] = frozenset()
+
+    def dialects(self, target: Target, *, tools: bool) -> tuple[str, ...]:
+        """What this target is spoken to in over HTTP, the first of them where the request came in another."""
+        if tools and target.tools_dialect is not None:
+            return (target.tools_dialect,)
+        return self.providers[target.provider].dialects if target.provider is not None else ()
 
     def by_tier(self, tier: str) -> tuple[Target, ...]:
         """The targets of a tier, in the order of the file."""

@@ -3,6 +3,7 @@
     PointsmanError              code, HTTP status, one sentence for a person
     ├── Refusal                 the door says no to one request
     │   ├── BadRequest          400  the body cannot be read or asks for what does not exist
+    │   │   └── PreviousNotFound  400  no answer of this agent's has the id that a request continues from
     │   ├── Unanswerable        400  nothing may and can answer, and time will not mend it
     │   ├── NotAuthorised       401  no key, or an unknown one
     │   ├── PaymentRequired     402  a cap, a person or an unknown price stands in the way
@@ -55,6 +56,7 @@ class Refusal(PointsmanError):
     code = "refused"
     status = 400
     retry: ClassVar[bool] = False
+    param: ClassVar[str | None] = None
 
     def __init__(self, sentence: str, detail: str = "") -> None:
         super().__init__(sentence)
@@ -65,6 +67,13 @@ class BadRequest(Refusal):
     """The body is not what the dialect says."""
 
     code = "invalid_request"
+
+
+class PreviousNotFound(BadRequest):
+    """Nothing is kept under the id of a previous response; clients that know this code send everything again."""
+
+    code = "previous_response_not_found"
+    param = "previous_response_id"
 
 
 class NotAuthorised(Refusal):

@@ -7,32 +7,56 @@ from collections.abc import Collection
 
 import msgspec
 
+from pointsman.core import background
 from pointsman.core.catalog import Sensitivity
+from pointsman.core.catalog_parts import IMAGE_TOKENS
 from pointsman.core.request import Finding, Request
 
 LEVELS = ("public", "internal", "personal")
 
-# Calls that agents make by themselves. A marker counts only where the request has no tools, so that no person's
-# sentence turns a main turn into a background call. Observed on the wire of the agents named in each line.
-_BACKGROUND: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("title", re.compile(r"write a \d+-\d+ word title|generate a (short )?title|concise, 3-5 word title", re.I)),
-    ("title", re.compile(r"summarize this coding conversation in under \d+ characters", re.I)),
-    ("warmup", re.compile(r"\A\s*warmup\s*\Z", re.I)),
-)
-_CLASSES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("summary", re.compile(r"your task is to create a detailed summary|\bsummari[sz]e\b", re.I)),
-    ("code", re.compile(r"```|\bdef \w+\(|\bclass \w+|\b(refactor|debug|stack ?trace|unit tests?|compile)\b", re.I)),
-    ("reasoning", re.compile(r"\b(prove|derive|step by step|theorem|optimi[sz]e|trade-?offs?|architecture)\b", re.I)),
+
+def _word(word: str) -> tuple[str, re.Pattern[str]]:
+    return word, re.compile(rf"\b{word}\b")
+
+
+# What makes a class, in small letters: a plain piece to look for, and the pattern that must hold where it is there. A
+# pattern alone takes a millisecond for a page of text.
+_CLASSES: tuple[tuple[str, tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
+    ("summary", (_word("summarize"), _word("summarise"))),
+    (
+        "code",
+        (
+            ("```", re.compile("```")),
+            ("def ", re.compile(r"\bdef \w+\(")),
+            ("class ", re.compile(r"\bclass \w+")),
+            *(_word(word) for word in ("refactor", "debug", "stacktrace", "stack trace", "compile")),
+            *(_word(word) for word in ("unit test", "unit tests")),
+        ),
+    ),
+    (
+        "reasoning",
+        tuple(
+            _word(word)
+            for word in (
+                *("prove", "derive", "step by step", "theorem", "optimize", "optimise", "architecture"),
+                *("trade-off", "trade-offs", "tradeoff", "tradeoffs"),
+            )
+        ),
+    ),
 )
 _BYTES_PER_TOKEN = 4  # what English and code come to in the usual vocabularies; only for estimates
 _IMAGE_TOKENS = 1_600  # what a large image costs at the providers that say so
-_IMAGE_BOUND = 50_000  # more than any provider is known to bill for one image
+_PROMPT_TOKENS = 1_000  # more than any vendor is known to add by itself to explain tools, or the form of an answer
+_BRIDGE_TOKENS = 64  # what a tool of free text takes more where it is offered as a function of one string
 _MESSAGE_TOKENS = 8  # role and separators of the chat templates
 _LONG = 24_000  # bytes of conversation over which a request is hard for a small model
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a request before anything runs. Tokens: `estimate` likely, `bound` never exceeded."""
+    """What is known of a request before anything runs. Tokens: `estimate` likely, `bound` never exceeded.
+
+    `place` is where a call that an agent makes by itself is done; empty for all other requests.
+    """
 
     class_: str
     background: bool
@@ -45,24 +69,26 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     sensitivity: str
     findings: tuple[Finding, ...]
     tainted: bool
+    place: str = ""
 
 
 def gather(request: Request, sensitivity: Sensitivity, taint: Collection[str] = ()) -> Facts:
     """`taint` holds the kinds that were found earlier in this session."""
-    class_, background = _classify(request)
+    class_, background, place = _classify(request)
     kinds = {finding.kind for finding in request.findings} | set(taint)
     return Facts(
         class_=class_,
         background=background,
-        hard=class_ in ("code", "reasoning", "summary") or request.size > _LONG,
+        hard=class_ in ("code", "reasoning", "summary", "compaction") or request.size > _LONG,
         estimate=_estimate(request),
-        bound=_bound(request),
+        bound=bound(request),
         tools=request.tools > 0,
         images=request.images > 0,
         schema=request.schema,
         sensitivity=_sensitivity(kinds, sensitivity, request.hints.sensitivity),
         findings=request.findings,
         tainted=bool(set(taint)),
+        place=place,
     )
 
 
@@ -73,18 +99,21 @@ def raised(one: str, other: str | None) -> str:
     return max(one, other, key=lambda level: LEVELS.index(level) if level in LEVELS else len(LEVELS))
 
 
-def _classify(request: Request) -> tuple[str, bool]:
+def _classify(request: Request) -> tuple[str, bool, str]:
+    """The class, whether nobody waits for the answer, and where it is done if nobody says otherwise."""
+    later = request.hints.latency == "background"
     if request.hints.class_:
-        return request.hints.class_, request.hints.latency == "background"
-    text = request.last_user[:4_000]
-    if request.tools == 0:
-        for name, marker in _BACKGROUND:
-            if marker.search(text):
-                return name, True
-    for name, marker in _CLASSES:
-        if marker.search(text):
-            return name, False
-    return ("tools" if request.tools else "chat"), False
+        return request.hints.class_, later, ""
+    if request.embeds:
+        return "embeddings", later, ""
+    found = background.errand(request)
+    if found is not None:
+        return found.class_, not found.waits, found.place
+    text = request.last_user[:4_000].lower()
+    for name, signs in _CLASSES:
+        if any(piece in text and pattern.search(text) for piece, pattern in signs):
+            return name, False, ""
+    return ("tools" if request.tools else "chat"), False, ""
 
 
 def _sensitivity(kinds: Collection[str], table: Sensitivity, hint: str | None) -> str:
@@ -103,12 +132,17 @@ _GROUPS = {
 
 
 def _estimate(request: Request) -> int:
-    return request.size // _BYTES_PER_TOKEN + request.images * _IMAGE_TOKENS + _overhead(request)
+    counted = request.extra_tokens if request.embeds else 0  # tokens that came as numbers are known exactly
+    return request.size // _BYTES_PER_TOKEN + request.images * _IMAGE_TOKENS + counted + _overhead(request)
 
 
-def _bound(request: Request) -> int:
-    """No byte-level tokenizer makes more tokens than bytes; images and separators come on top."""
-    return request.size + request.images * _IMAGE_BOUND + request.extra_tokens + _overhead(request)
+def bound(request: Request, image_tokens: int = IMAGE_TOKENS) -> int:
+    """The most tokens that may go in, where an image counts as `image_tokens` at most.
+
+    No byte-level tokenizer makes more tokens than bytes; images, separators and the vendor's own words come on top.
+    """
+    told = _PROMPT_TOKENS * (bool(request.tools) + request.schema) + _BRIDGE_TOKENS * request.tools
+    return request.size + request.images * image_tokens + request.extra_tokens + told + _overhead(request)
 
 
 def _overhead(request: Request) -> int:

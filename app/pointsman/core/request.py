@@ -37,7 +37,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Hints(msgspec.Struct, frozen=True, kw_only=True):
     """What the client says in `x-pointsman-*` headers, and the session ids that agents send by themselves.
 
-    Attribution only: a hint can raise sensitivity and narrow the plan, never widen what is allowed.
+    Attribution only: a hint can raise sensitivity and narrow the plan, never widen what is allowed. `kind` is what
+    the agent calls this request of its own: main, subagent, workflow, compaction, auxiliary.
     """
 
     session: str | None = None
@@ -50,6 +51,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     latency: str = "interactive"
     timeout: float | None = None
     fallback: bool = True
+    kind: str | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages.
     `extra_tokens` bounds input that the provider adds by itself. `last_user` is the text of the last user turn, for
-    the rules; it is never written anywhere.
+    the rules, `system` the beginning of the system prompt; neither is ever written anywhere.
     """
 
     id: str
@@ -75,9 +77,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     unpriced: str | None = None
     extra_tokens: int = 0
     last_user: str = ""
+    system: str = ""
     rest: tuple[Verdict, ...] = ()
     digest: str = ""
     hints: Hints = Hints()
+
+    @property
+    def embeds(self) -> bool:
+        """Whether vectors are asked for, not an answer."""
+        return self.dialect == "embeddings"
 
     @property
     def images(self) -> int:

@@ -6,17 +6,20 @@ local comes first. A dropped target is a value with a reason; nothing disappears
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
-from pointsman.core import pricing
+from pointsman.core import pricing, privacy
 from pointsman.core.catalog import Catalog, Target
-from pointsman.core.facts import Facts
+from pointsman.core.facts import Facts, bound
 from pointsman.core.policy import Ruling
 from pointsman.core.pricing import Rates
 from pointsman.core.request import Request
 
+_HEAVY = 2_000  # tokens that take longer to read on this machine than a probe may take
+_NO_VECTORS = "it makes no embeddings"
+_OTHER_VECTORS = "vectors of another model than the one asked for would not compare"
 DEFAULT_OUTPUT = 4_096  # tokens an answer may have where neither client nor target says
 
 
@@ -67,17 +70,28 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
 def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: Circumstances) -> Plan:
     """The attempts for this request; none at all is a plan too, with the reasons."""
     names, reason = _candidates(request, facts, ruling, catalog)
-    automatic = reason.startswith("auto")
+    if _anywhere(request, facts, ruling):
+        names = list(dict.fromkeys([*names, *_ordered(catalog, ["local", "private", "cloud"])]))
+    automatic, pinned = reason.startswith("auto"), _pinned(request, catalog)
     attempts: list[Attempt] = []
     dropped: list[Dropped] = []
     for target in (catalog.targets[name] for name in names):
-        problem = _alone(target, request, catalog) or _problem(target, request, facts, ruling, now)
+        problem = _forbidden(target, ruling) or _unpromised(target, catalog) or _alone(target, request, catalog)
+        problem = problem or _problem(target, request, facts, now)
+        if problem is None and pinned not in (None, target.name):
+            problem = _OTHER_VECTORS
         if problem is not None:
             dropped.append(Dropped(target.name, problem, now.passing.get(target.name) == problem))
         else:
             attempts.append(_attempt(target, request, facts, ruling, now.rates.get(target.name)))
+    if request.embeds:  # what could make vectors is said first
+        dropped.sort(key=lambda one: one.reason != _OTHER_VECTORS)
     if automatic:  # nobody asked for that very target: what needs no question comes first
         attempts.sort(key=lambda one: one.ask is not None)
+    if _anywhere(request, facts, ruling):
+        attempts.sort(key=lambda one: _dearness(one, facts))
+    elif facts.place == "cloud" and (automatic or not names or catalog.targets[names[0]].tier != "local"):
+        attempts = _elsewhere(attempts, dropped, facts, catalog)
     kept = attempts if request.hints.fallback else attempts[:1]
     dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts[len(kept) :]]
     return Plan(attempts=tuple(kept), dropped=tuple(dropped), reason=reason)
@@ -86,7 +100,8 @@ def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: 
 def _candidates(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog) -> tuple[list[str], str]:
     """Names in the order of trying, and why that order."""
     asked = request.model
-    for wish, why in ((ruling.target, f"rule '{ruling.rule}'"), (asked, "asked for by name")):
+    ruled = None if request.embeds else ruling.target  # a rule sends answers elsewhere, never vectors
+    for wish, why in ((ruled, f"rule '{ruling.rule}'"), (asked, "asked for by name")):
         if wish in catalog.targets or wish in catalog.aliases:
             names = _named(wish, catalog, strict=wish == asked)
             if request.hints.tier in (None, catalog.targets[names[0]].tier):  # a tier in the header narrows a name
@@ -97,6 +112,46 @@ def _candidates(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog
     unknown = "" if asked in ("auto", "") else f"'{_printable(asked)}' is not known here, so auto; "
     first, why = _first(facts, catalog)
     return _ordered(catalog, first), f"auto: {unknown}{why}"
+
+
+def _anywhere(request: Request, facts: Facts, ruling: Ruling) -> bool:
+    """Whether the cheapest of all targets will do: nobody narrowed the choice but by a model's name."""
+    narrowed = (request.hints.tier, ruling.target, ruling.tier) != (None, None, None)
+    return facts.place == "cheapest" and request.hints.fallback and not narrowed
+
+
+def _dearness(one: Attempt, facts: Facts) -> tuple[bool, bool, int]:
+    """What needs no question comes first, then what costs least; this machine last for what it reads too long."""
+    return one.ask is not None, one.tier == "local" and facts.estimate > _HEAVY, one.about or 0
+
+
+def _elsewhere(attempts: list[Attempt], dropped: list[Dropped], facts: Facts, catalog: Catalog) -> list[Attempt]:
+    """The attempts that do not run on this machine; all, where nothing else may ever answer without a question."""
+    away = [one.target for one in attempts if one.ask is None] + [one.target for one in dropped if one.passing]
+    if all(catalog.targets[name].tier == "local" for name in away):
+        return attempts
+    here = [one for one in attempts if one.tier == "local"]
+    dropped += [Dropped(one.target, f"{facts.class_} is not for this machine") for one in here]
+    return [one for one in attempts if one.tier != "local"]
+
+
+def _pinned(request: Request, catalog: Catalog) -> str | None:
+    """The one model that may make these vectors, whether it is well or not; empty: none that is known here. None: any."""
+    if not request.embeds:
+        return None
+    asked, meant = request.model, list[str]()
+    if asked in catalog.targets or asked in catalog.aliases:
+        meant = list(catalog.aliases.get(asked, (asked,)))
+    elif asked in ("", "auto", "local", "private", "cloud"):  # the order is always the same, whatever is asked
+        tier = request.hints.tier or asked
+        meant = _ordered(catalog, [tier] if tier in ("local", "private", "cloud") else ["private", "cloud"])
+    return next((name for name in meant if _makes_vectors(catalog.targets[name], catalog)), "")
+
+
+def _makes_vectors(target: Target, catalog: Catalog) -> bool:
+    """Only over HTTP, by a provider that speaks as OpenAI does."""
+    spoken = catalog.providers[target.provider].dialects if target.provider is not None else ()
+    return "embeddings" in target.can and target.tier != "local" and spoken != ("messages",)
 
 
 def _printable(name: str) -> str:
@@ -121,9 +176,11 @@ def _after(tier: str, catalog: Catalog) -> list[str]:
 
 def _first(facts: Facts, catalog: Catalog) -> tuple[list[str], str]:
     """Local first for what a small model does well, else the cloud first."""
-    if catalog.preset == "quality-first" and not facts.background:
+    if catalog.preset == "quality-first" and not (facts.background or facts.place):
         return ["cloud", "private", "local"], "quality first"
-    if facts.background:
+    if facts.place == "cloud":
+        return ["cloud", "private", "local"], f"{facts.class_} is not for this machine"
+    if facts.background or facts.place:
         return ["local", "private", "cloud"], f"{facts.class_} is a background call"
     if facts.hard:
         return ["private", "cloud", "local"], f"{facts.class_} of {facts.estimate} tokens is hard work"
@@ -135,49 +192,69 @@ def _ordered(catalog: Catalog, tiers: list[str]) -> list[str]:
 
 
 def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
-    """Several answers at once exist only where client and provider both speak chat completions."""
-    several = target.provider is not None and request.dialect in catalog.providers[target.provider].dialects
+    """Vectors are not answers; several answers at once exist only where client and provider both speak chat."""
+    if request.embeds != ("embeddings" in target.can):
+        return _NO_VECTORS if request.embeds else "it makes embeddings, not answers"
+    if request.embeds and not _makes_vectors(target, catalog):
+        return "embeddings are made by private and cloud targets of OpenAI's dialect only"
+    several = request.dialect in catalog.dialects(target, tools=request.tools > 0)
     return "it gives one answer at a time" if request.n > 1 and not several else None
 
 
-def _problem(target: Target, request: Request, facts: Facts, ruling: Ruling, now: Circumstances) -> str | None:
-    """Why this target cannot or may not answer, None if it can."""
-    checks: tuple[tuple[Callable[[], bool], str], ...] = (
-        (
-            lambda: target.tier not in ruling.allowed and target.tier not in ruling.ask,
-            f"{ruling.sensitivity} data may not go to the {target.tier} tier (rule '{ruling.rule}')",
-        ),
-        (lambda: target.name in now.down, now.down.get(target.name, "")),
-        (lambda: facts.tools and "tools" not in target.can, "it cannot use tools"),
-        (lambda: facts.images and "vision" not in target.can, "it cannot see images"),
-        (lambda: facts.schema and "json_schema" not in target.can, "it cannot promise a JSON schema"),
-        (
-            lambda: bool(request.unpriced) and target.tier == "cloud",
-            f"{request.unpriced} has a price that cannot be bounded yet",
-        ),
-        (
-            lambda: facts.estimate + _least(request) > target.context,
-            f"about {facts.estimate} tokens do not fit its {target.context}",
-        ),
-    )
-    return next((reason for wrong, reason in checks if wrong()), None)
+def _forbidden(target: Target, ruling: Ruling) -> str | None:
+    """Why the data may not go there, None if it may."""
+    if target.tier in ruling.allowed or target.tier in ruling.ask:
+        return None
+    return f"{ruling.sensitivity} data may not go to the {target.tier} tier (rule '{ruling.rule}')"
+
+
+def _unpromised(target: Target, catalog: Catalog) -> str | None:
+    """Why a cloud does not say of itself what the person wants of clouds, None if it does."""
+    if target.tier != "cloud" or target.provider is None:
+        return None
+    return privacy.problem(catalog.providers[target.provider], catalog.privacy)
+
+
+def _problem(target: Target, request: Request, facts: Facts, now: Circumstances) -> str | None:
+    """Why this target cannot answer, None if it can."""
+    if target.name in now.down:
+        return now.down[target.name]
+    for wanted, ability, lacking in (
+        (facts.tools, "tools", "it cannot use tools"),
+        (facts.images, "vision", "it cannot see images"),
+        (facts.schema, "json_schema", "it cannot promise a JSON schema"),
+    ):
+        if wanted and ability not in target.can:
+            return lacking
+    if request.unpriced and _by_the_token(target, now.rates.get(target.name)):
+        return f"{request.unpriced} has a price that cannot be bounded yet"
+    if facts.estimate + _least(request) > target.context:
+        return f"about {facts.estimate} tokens do not fit its {target.context}"
+    return None
+
+
+def _by_the_token(target: Target, rates: Rates | None) -> bool:
+    """Whether somebody bills for what is asked of it: a cloud does, and a private server that has a price of tokens."""
+    return target.tier == "cloud" or (target.tier == "private" and (rates is None or bool(rates.input or rates.output)))
 
 
 def _least(request: Request) -> int:
     """Room that an answer needs at least."""
-    return min(request.max_tokens or 64, 64)
+    return 0 if request.embeds else min(request.max_tokens or 64, 64)
 
 
 def _attempt(target: Target, request: Request, facts: Facts, ruling: Ruling, rates: Rates | None) -> Attempt:
     output = request.max_tokens or target.max_output or DEFAULT_OUTPUT
     if target.max_output:
         output = min(output, target.max_output)
+    output = 0 if request.embeds else output
     consent = target.tier not in ruling.allowed
+    most = bound(request, target.image_tokens) if facts.images else facts.bound
     return Attempt(
         target=target.name,
         tier=target.tier,
         about=None if rates is None else pricing.bound(facts.estimate, min(output, 500), rates, request.n),
-        at_most=None if rates is None else pricing.bound(facts.bound, output, rates, request.n),
+        at_most=None if rates is None else pricing.bound(most, output, rates, request.n),
         output=output,
         ask="price" if rates is None else "consent" if consent else None,
         rates=rates,

@@ -44,7 +44,8 @@ def attribute(request: Request, agent: str, person: str) -> Attribution:
 def fingerprint(request: Request, who: Attribution, target: str) -> str:
     """The same for a request and for its retry: who, all that was sent, and where it wants to go."""
     said = (message.digest for message in request.messages)
-    return _digest(who.agent, who.session, target, request.digest, request.tools_digest, *said)
+    found = (f"{finding.kind} {finding.count}" for finding in request.findings)  # also in what the digest leaves out
+    return _digest(who.agent, who.session, target, request.digest, request.tools_digest, *found, *said)
 
 
 def _conversation(agent: str, request: Request) -> str:

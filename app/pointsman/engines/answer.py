@@ -1,12 +1,17 @@
-"""From the bytes of sampled tokens to the events of an answer: whole characters, stop strings, tool calls."""
+"""From the bytes of sampled tokens to the events of an answer: whole characters, reasoning, calls, stop strings."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Sequence
 
-from pointsman.engines.protocol import Calls, Text, ToolCall
-from pointsman.engines.toolcalls import ToolCallParser
+from pointsman.engines import harmony
+from pointsman.engines.families import Family, Marks
+from pointsman.engines.protocol import Calls, Chat, Logprob, Text, Thought, ToolCall
+from pointsman.engines.reasoning import Piece, Reader, Reasoning, Split
+from pointsman.engines.toolcalls import ToolCallParser, overlap
+
+Event = Text | Thought | Calls
 
 
 class StopStrings:
@@ -27,7 +32,7 @@ class StopStrings:
             self.met, self._held = True, ""
             _, at = min(found)  # the first to be complete, so that how the text is cut changes nothing
             return text[:at]
-        keep = len(text) - max((_overlap(text, stop) for stop in self._stops), default=0)
+        keep = len(text) - max((overlap(text, stop) for stop in self._stops), default=0)
         self._held = text[keep:]
         return text[:keep]
 
@@ -37,19 +42,28 @@ class StopStrings:
         return held
 
 
-def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of `text` that begins `stop`."""
-    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+def reader_for(chat: Chat, family: Family, marks: Marks | None, prompt: str) -> Reader:
+    """What reads the answer to this request, of which `prompt` is the rendered text."""
+    if family.name == "harmony":
+        return harmony.Harmony(opened=prompt.endswith(harmony.ANALYSIS))
+    with_tools = bool(chat.tools) and chat.tool_choice != "none"
+    parser = ToolCallParser(family, chat.tools) if with_tools else None
+    opened = marks is not None and prompt.rstrip().endswith(marks.open)
+    return Split(marks, parser, opened=opened)
 
 
 class Answer:
-    """One answer as it grows; `called` turns true at the first tool call."""
+    """One answer as it grows; `called` turns true at the first tool call.
 
-    def __init__(self, request_id: str, stops: Sequence[str], with_tools: bool) -> None:
-        self._id = request_id
+    Stop strings count in what is said, not in reasoning and not in calls.
+    """
+
+    def __init__(self, request_id: str, stops: Sequence[str], reader: Reader) -> None:
+        self.id = request_id
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stops = StopStrings(stops)
-        self._tools = ToolCallParser() if with_tools else None
+        self._reader = reader
+        self._logprobs: list[Logprob] = []  # of tokens whose text is held back
         self.called = False
 
     @property
@@ -57,22 +71,38 @@ class Answer:
         """Whether a stop string was met."""
         return self._stops.met
 
-    def feed(self, piece: bytes) -> list[Text | Calls]:
+    @property
+    def thinking(self) -> bool:
+        """Whether what the model writes next is reasoning."""
+        return self._reader.thinking
+
+    def feed(self, piece: bytes, logprob: Logprob | None = None) -> list[Event]:
         """The events that one more token brings."""
-        text = self._stops.feed(self._decoder.decode(piece))
-        return self._events(self._tools.feed(text) if self._tools else [text])
+        if logprob is not None:
+            self._logprobs.append(logprob)
+        return self._events(self._reader.feed(self._decoder.decode(piece)))
 
-    def end(self) -> list[Text | Calls]:
+    def end(self) -> list[Event]:
         """What was held back; half a character at the very end is dropped."""
-        text = self._stops.end()
-        return self._events([*self._tools.feed(text), *self._tools.end()] if self._tools else [text])
+        return [*self._events(self._reader.end()), *self._text(self._stops.end())]
 
-    def _events(self, pieces: Iterable[str | ToolCall]) -> list[Text | Calls]:
-        events: list[Text | Calls] = []
+    def _events(self, pieces: Iterable[Piece]) -> list[Event]:
+        events: list[Event] = []
         for piece in pieces:
+            if self.stopped:
+                break
             if isinstance(piece, ToolCall):
-                self.called = True
-                events.append(Calls(self._id, [piece]))
-            elif piece:
-                events.append(Text(self._id, piece))
+                events += [*self._text(self._stops.end()), Calls(self.id, [piece])]
+                self.called, self._logprobs = True, []
+            elif isinstance(piece, Reasoning):
+                events.append(Thought(self.id, str(piece)))
+                self._logprobs = []
+            else:
+                events += self._text(self._stops.feed(piece))
         return events
+
+    def _text(self, text: str) -> list[Event]:
+        if not text:
+            return []
+        logprobs, self._logprobs = self._logprobs, []
+        return [Text(self.id, text, logprobs)]

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pointsman.engines.call_grammar import FINAL, one_call, text_or_calls
 from pointsman.engines.failures import Rejected
+from pointsman.engines.families import Family, Marks
 from pointsman.engines.protocol import Chat
 from pointsman.engines.schema_grammar import Rules, literal
-from pointsman.engines.toolcalls import CLOSE, OPEN
 
 
-def grammar_for(chat: Chat) -> str | None:
-    """The grammar of an answer to this request, or None where it is free. Raises `Rejected`."""
+def grammar_for(chat: Chat, family: Family, marks: Marks | None) -> str | None:
+    """The grammar of what comes after any reasoning, or None where that is free. Raises `Rejected`."""
     forced = _forced_tools(chat)
     wanted = _response_schema(chat.response_format)
-    if forced is None and wanted is None:
-        return None
+    offered = chat.tools if chat.tool_choice != "none" else []
     rules = Rules(wanted if isinstance(wanted, dict) else {})
     if forced is not None:
-        return rules.text(_calls(rules, forced))
-    answer = rules.visit(wanted)
-    if chat.tools and chat.tool_choice != "none":
-        answer = f"{answer} | {_calls(rules, chat.tools)}"
-    return rules.text(answer)
+        return _text(rules, one_call(rules, family.name, forced), marks)
+    if wanted is not None:
+        begin = f"{literal(FINAL)} " if family.name == "harmony" else ""
+        answer = f"{begin}{rules.visit(wanted)}"
+        return _text(rules, f"{answer} | {one_call(rules, family.name, offered)}" if offered else answer, marks)
+    if any(_strict(tool) for tool in offered):
+        return _text(rules, text_or_calls(rules, family.name, offered), marks)
+    return None
+
+
+def _text(rules: Rules, answer: str, marks: Marks | None) -> str:
+    """The whole grammar; after reasoning, models write line feeds before they answer."""
+    return rules.text(f"[ \\n]{{0,3}} ({answer})" if marks else answer)
+
+
+def _strict(tool: Mapping[str, Any]) -> bool:
+    return bool(tool.get("function", {}).get("strict"))
 
 
 def _response_schema(form: Mapping[str, Any] | None) -> Any:
@@ -54,15 +65,3 @@ def _forced_tools(chat: Chat) -> Sequence[Mapping[str, Any]] | None:
     if not tools:
         raise Rejected("bad_request", "tool_choice asks for a tool that the request does not describe.")
     return tools
-
-
-def _calls(rules: Rules, tools: Sequence[Mapping[str, Any]]) -> str:
-    """One call of one of the tools, as the parser of tool calls reads it."""
-    bodies = []
-    for tool in tools:
-        function = tool.get("function", {})
-        inner = Rules(function.get("parameters") or {}, rules.bodies)
-        arguments = inner.visit(function.get("parameters") or {"type": "object"})
-        name = literal(json.dumps(function.get("name"), ensure_ascii=False))
-        bodies.append(f'"{{\\"name\\": " {name} ", \\"arguments\\": " {arguments} "}}"')
-    return rules.add(f'"{OPEN}\\n" ({" | ".join(bodies)}) "\\n{CLOSE}"')

@@ -1,4 +1,4 @@
-"""The thin layer over llama.cpp's C interface, and the only module that imports llama_cpp.
+"""The thin layer over llama.cpp's C interface.
 
 Not thread safe: one thread owns a `LlamaModel`.
 """
@@ -15,15 +15,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pointsman.engines.failures import LoadFailed, Rejected
+from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt, native_check
+from pointsman.engines.llama_api import C
+from pointsman.engines.llama_sampler import Sampler, Vocabulary
 from pointsman.engines.sampling import Sampling
 from pointsman.engines.slots import Run
-from pointsman.engines.toolcalls import CLOSE, OPEN
-
-# Spinning threads of libgomp make a busy machine hundreds of times slower; it reads this when it is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-import llama_cpp.llama_cpp as C
 
 STEP_TOKENS = 512
 _USUAL_CONTEXT = 8192
@@ -52,13 +49,13 @@ class LlamaModel:
         self._memory, self._vocab = memory, vocab
         self.context = int(C.llama_n_ctx(self._context))
         self.slots = options.slots
-        self._n_vocab = C.llama_vocab_n_tokens(vocab)
+        self.vocabulary = C.llama_vocab_n_tokens(vocab)
         self._batch = _Batch(STEP_TOKENS)
         self._check = C.ggml_abort_callback(native_check())  # kept here: llama.cpp only borrows it
         C.llama_set_abort_callback(self._context, self._check, interrupt.pointer)
         self.bos = self._special(C.llama_vocab_bos(vocab))
         self.eos = self._special(C.llama_vocab_eos(vocab))
-        self._marks = self._single_tokens((OPEN, CLOSE))
+        self._shown: frozenset[int] = frozenset()
 
     @property
     def template(self) -> str | None:
@@ -72,8 +69,25 @@ class LlamaModel:
         return self._tokens(text, begin)
 
     def piece(self, token: int) -> bytes:
-        """The bytes of a token; control tokens are empty, the marks of tool calls are not."""
-        return self._piece(token, token in self._marks)
+        """The bytes of a token; control tokens are empty but for those that `show` named."""
+        return self._piece(token, token in self._shown)
+
+    def show(self, marks: Sequence[str]) -> None:
+        """Let these be read even where they are control tokens."""
+        self._shown = frozenset(token for mark in marks if (token := self.single(mark)) is not None)
+
+    def single(self, text: str) -> int | None:
+        """The token that is just this text, if there is one."""
+        tokens = self._tokens(text, False)
+        return tokens[0] if len(tokens) == 1 else None
+
+    def continued(self, text: str) -> list[int]:
+        """Text in the middle of an answer as tokens."""
+        return self._tokens(text, False)
+
+    def sample(self, sampler: Sampler, row: int) -> int:
+        """The next token, free of any grammar."""
+        return sampler.sample(self._context, row)
 
     def ends(self, token: int) -> bool:
         """Whether the model says with this token that it is done."""
@@ -97,11 +111,11 @@ class LlamaModel:
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """A view, good until the next step."""
         pointer = C.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(pointer, (self._n_vocab,))
+        return np.ctypeslib.as_array(pointer, (self.vocabulary,))
 
     def sampler(self, sampling: Sampling, grammar: str | None) -> Sampler:
         """Raises `Rejected` when llama.cpp does not take the grammar."""
-        return Sampler(self._context, self._vocab, self._n_vocab, sampling, grammar)
+        return Sampler(Vocabulary(self._vocab, self.vocabulary, self.piece), sampling, grammar)
 
     def _tokens(self, text: str, begin: bool) -> list[int]:
         raw = text.encode("utf-8", "replace")
@@ -124,61 +138,6 @@ class LlamaModel:
 
     def _special(self, token: int) -> str:
         return self._piece(token, True).decode("utf-8", "replace") if token >= 0 else ""
-
-    def _single_tokens(self, texts: Sequence[str]) -> frozenset[int]:
-        tokens = [self._tokens(text, False) for text in texts]
-        return frozenset(one[0] for one in tokens if len(one) == 1)
-
-
-class Sampler:
-    """Chooses the tokens of one answer. Close it: llama.cpp does not count references."""
-
-    def __init__(self, context: Any, vocab: Any, n_vocab: int, sampling: Sampling, grammar: str | None) -> None:
-        self._context = context
-        self._grammar = _grammar_sampler(vocab, grammar) if grammar else None
-        self._chain = _chain(sampling, n_vocab)
-        self._candidates = _Candidates(n_vocab) if grammar else None
-
-    def sample(self, row: int, logits: npt.NDArray[np.float32]) -> int:
-        """The next token. Raises `Rejected` when the grammar allows none that the model knows."""
-        if self._candidates is None:
-            return int(C.llama_sampler_sample(self._chain, self._context, row))
-        candidates = self._candidates.fill(logits)
-        C.llama_sampler_apply(self._grammar, ctypes.byref(candidates))
-        if not self._candidates.any_left():
-            # Accepting a forbidden token would end the process with a C++ exception.
-            raise Rejected("engine_error", "The model knows no token that the promised form allows here.")
-        C.llama_sampler_apply(self._chain, ctypes.byref(candidates))
-        token = int(candidates.data[candidates.selected].id)
-        C.llama_sampler_accept(self._grammar, token)
-        C.llama_sampler_accept(self._chain, token)
-        return token
-
-    def close(self) -> None:
-        """Give the memory back; the sampler is unusable after this."""
-        for part in (self._grammar, self._chain):
-            if part:
-                C.llama_sampler_free(part)
-        self._grammar = self._chain = None
-
-
-_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-
-
-class _Candidates:
-    """All tokens with their logits, in the layout that samplers work on."""
-
-    def __init__(self, n_vocab: int) -> None:
-        self._rows = np.zeros(n_vocab, _CANDIDATE)
-        self._ids = np.arange(n_vocab, dtype=np.int32)
-
-    def fill(self, logits: npt.NDArray[np.float32]) -> Any:
-        self._rows["id"], self._rows["logit"] = self._ids, logits
-        data = self._rows.ctypes.data_as(C.llama_token_data_p)
-        return C.llama_token_data_array(data=data, size=len(self._rows), selected=-1, sorted=False)
-
-    def any_left(self) -> bool:
-        return bool(np.isfinite(self._rows["logit"]).any())
 
 
 class _Batch:
@@ -251,35 +210,3 @@ def _open_context(model: Any, options: ModelOptions) -> Any:
         name = Path(options.path).name
         raise LoadFailed(f"There is not enough memory for {name} with a context of {params.n_ctx} tokens.")
     return opened
-
-
-def _grammar_sampler(vocab: Any, grammar: str) -> Any:
-    sampler = C.llama_sampler_init_grammar(vocab, grammar.encode(), b"root")
-    if not sampler:
-        raise Rejected("bad_request", "This model cannot promise JSON of that form: its grammar cannot be built.")
-    return sampler
-
-
-def _chain(sampling: Sampling, n_vocab: int) -> Any:
-    chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
-    for part in _parts(sampling, n_vocab):
-        C.llama_sampler_chain_add(chain, part)
-    return chain
-
-
-def _parts(sampling: Sampling, n_vocab: int) -> list[Any]:
-    parts = []
-    if sampling.penalised:
-        frequency, presence = sampling.frequency_penalty, sampling.presence_penalty
-        parts.append(C.llama_sampler_init_penalties(n_vocab, 1 << 12, 1.0, frequency, presence))
-    if sampling.greedy:
-        return [*parts, C.llama_sampler_init_greedy()]
-    if sampling.top_k:
-        parts.append(C.llama_sampler_init_top_k(sampling.top_k))
-    return [
-        *parts,
-        C.llama_sampler_init_top_p(sampling.top_p, 1),
-        C.llama_sampler_init_min_p(sampling.min_p, 1),
-        C.llama_sampler_init_temp(sampling.temperature),
-        C.llama_sampler_init_dist(sampling.seed),
-    ]

@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pointsman.engines import memory, protocol
-from pointsman.engines.answer import Answer
+from pointsman.engines.answer import Answer, reader_for
 from pointsman.engines.failures import LoadFailed, Rejected
+from pointsman.engines.families import family_of, reasoning_marks
 from pointsman.engines.grammar import grammar_for
-from pointsman.engines.llama import STEP_TOKENS, LlamaModel, Sampler
+from pointsman.engines.harmony import ANALYSIS, END
+from pointsman.engines.llama import STEP_TOKENS, LlamaModel
+from pointsman.engines.llama_sampler import Sampler
+from pointsman.engines.logprobs import logprob_of
 from pointsman.engines.sampling import sampling_of
 from pointsman.engines.slots import Run, choose_slot, has_room, plan_step
 from pointsman.engines.templates import ChatTemplate, TemplateError
@@ -30,17 +34,19 @@ _SMALLEST_STEP = 32
 class _Job:
     """One request. `tokens` is the prompt and the answer so far, of which the first `done` are computed."""
 
-    def __init__(self, chat: protocol.Chat, prompt: list[int], limit: int, sampler: Sampler) -> None:
-        self.id = chat.id
-        self.answer = Answer(chat.id, chat.stop, with_tools=bool(chat.tools) and chat.tool_choice != "none")
+    def __init__(self, answer: Answer, prompt: list[int], limit: int, sampler: Sampler) -> None:
+        self.id = answer.id
+        self.answer = answer
         self.tokens = prompt
         self.prompt_tokens = len(prompt)
         self.limit = limit
         self.sampler = sampler
+        self.logprobs: int | None = None
         self.done = 0
         self.cached = 0
         self.started = False
         self.entropies: list[float] = []
+        self.reasoning_tokens = 0
 
     @property
     def completion_tokens(self) -> int:
@@ -53,6 +59,7 @@ class _Job:
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
             cached_tokens=self.cached,
+            reasoning_tokens=self.reasoning_tokens,
             entropy=float(np.mean(self.entropies)) if self.entropies else None,
             peak_bytes=memory.peak_bytes(),
         )
@@ -61,7 +68,7 @@ class _Job:
 class LlamaEngine:
     """The engine face over one `LlamaModel`."""
 
-    def __init__(self, model: LlamaModel) -> None:
+    def __init__(self, model: LlamaModel, tool_format: str | None = None) -> None:
         self.context, self.slots, self.steps = model.context, model.slots, 0
         self._model = model
         self._waiting: deque[_Job] = deque()
@@ -69,6 +76,11 @@ class LlamaEngine:
         # What idle slots still hold, least recently used first.
         self._idle: dict[int, list[int]] = {slot: [] for slot in range(model.slots)}
         self._prefill = STEP_TOKENS
+        self._family, self._marks = family_of(model.template, tool_format), reasoning_marks(model.template)
+        pair = (self._marks.open, self._marks.close) if self._marks else ()
+        model.show((*self._family.shown, *pair))
+        # A model may begin with its reasoning even where a form is promised, if the mark is a token of its own.
+        self._think = model.single(self._marks.open) if self._marks else None
         try:
             self._template = ChatTemplate(model.template, model.bos, model.eos)
         except TemplateError as error:
@@ -86,12 +98,18 @@ class LlamaEngine:
 
     def insert(self, chat: protocol.Chat) -> None:
         """Raises `Rejected` before any work when the request cannot be answered."""
-        sampling, grammar = sampling_of(chat), grammar_for(chat)
+        sampling, grammar = sampling_of(chat, self._model.vocabulary), grammar_for(chat, self._family, self._marks)
         if chat.max_tokens is not None and chat.max_tokens < 1:
             raise Rejected("bad_request", "max_tokens must be at least 1.")
-        prompt = self._prompt(chat)
+        text = self._prompt(chat)
+        if grammar and self._family.name == "harmony":
+            text += ANALYSIS  # else the first channel would be free
+        prompt = self._tokens(text)
         limit = min(self.context, len(prompt) + (chat.max_tokens or self.context))
-        self._waiting.append(_Job(chat, prompt, limit, self._model.sampler(sampling, grammar)))
+        answer = Answer(chat.id, chat.stop, reader_for(chat, self._family, self._marks, text))
+        job = _Job(answer, prompt, limit, self._model.sampler(sampling, grammar))
+        job.logprobs = sampling.logprobs
+        self._waiting.append(job)
 
     def remove(self, request_id: str) -> protocol.End | None:
         """Its slot is free at once, and what it computed may serve the next request."""
@@ -126,14 +144,17 @@ class LlamaEngine:
             if run.complete:
                 yield from self._extend(run.slot, job, row)
 
-    def _prompt(self, chat: protocol.Chat) -> list[int]:
+    def _prompt(self, chat: protocol.Chat) -> str:
         if not chat.messages:
             raise Rejected("bad_request", "A conversation needs at least one message.")
         tools = chat.tools if chat.tool_choice != "none" else []
         try:
-            text = self._template.render(chat.messages, tools, chat.template, datetime.now().astimezone())
+            return self._template.render(chat.messages, tools, chat.template, datetime.now().astimezone())
         except TemplateError as error:
             raise Rejected("bad_request", str(error)) from None
+
+    def _tokens(self, text: str) -> list[int]:
+        """Refuses what does not fit, with both numbers, before anything is computed."""
         prompt = self._model.tokenize(text)
         if len(prompt) >= self.context:
             raise Rejected(
@@ -162,8 +183,9 @@ class LlamaEngine:
     def _extend(self, slot: int, job: _Job, row: int) -> Iterator[protocol.Answer]:
         logits = self._model.logits(row)
         entropy = entropy_of(logits)  # before the sampler and its grammar touch them
+        thinking = job.answer.thinking
         try:
-            token = job.sampler.sample(row, logits)
+            token = self._next(job, row, logits)
         except Rejected as error:
             self._release(slot)
             yield protocol.Failed(id=job.id, code=error.code, message=error.message)
@@ -171,13 +193,35 @@ class LlamaEngine:
         job.entropies.append(entropy)
         ended = self._model.ends(token)
         if not ended:
-            job.tokens.append(token)
-            yield from job.answer.feed(self._model.piece(token))
-        if ended or job.answer.stopped or len(job.tokens) >= job.limit:
+            yield from self._take(job, token, logits)
+        job.reasoning_tokens += thinking or job.answer.thinking
+        if ended and thinking and job.sampler.promised and len(job.tokens) < job.limit:
+            # It thought and would stop there, but it owes an answer.
+            yield from self._close_reasoning(job)
+        elif ended or job.answer.stopped or len(job.tokens) >= job.limit:
             yield from job.answer.end()
             complete = ended or job.answer.stopped
             self._release(slot)
             yield job.end(("tool_calls" if job.answer.called else "stop") if complete else "length")
+
+    def _next(self, job: _Job, row: int, logits: npt.NDArray[np.float32]) -> int:
+        """A promised form binds the answer, not the reasoning before it."""
+        if not job.sampler.promised or job.answer.thinking:
+            return self._model.sample(job.sampler, row)
+        first = not job.entropies
+        return job.sampler.constrained(logits, lambda token: first and token == self._think)
+
+    def _take(self, job: _Job, token: int, logits: npt.NDArray[np.float32]) -> Iterator[protocol.Answer]:
+        job.tokens.append(token)
+        told = None
+        if job.logprobs is not None:
+            told = logprob_of(logits, token, job.logprobs, self._model.piece)
+        yield from job.answer.feed(self._model.piece(token), told)
+
+    def _close_reasoning(self, job: _Job) -> Iterator[protocol.Answer]:
+        close = self._marks.close if self._marks else END
+        job.tokens += self._model.continued(close)
+        yield from job.answer.feed(close.encode())
 
     def _release(self, slot: int) -> None:
         job = self._active.pop(slot)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from pointsman.core.catalog_parts import TOOL_FORMATS
 from pointsman.engines import protocol
 from pointsman.engines.engine import Engine
 from pointsman.engines.failures import LoadFailed
@@ -49,6 +50,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="path of a GGUF file")
     parser.add_argument("--context", type=_positive, help="tokens of prompt and answer together")
     parser.add_argument("--threads", type=_positive, help="threads to compute with")
+    parser.add_argument(
+        "--tool-format", choices=TOOL_FORMATS, help="how it writes tool calls, if not as its template tells"
+    )
     parser.add_argument("--name", help="what the model is called")
     return parser.parse_args(argv)
 
@@ -67,7 +71,7 @@ def _load(options: argparse.Namespace, interrupt: Interrupt) -> Engine:
 
     threads = options.threads or max(1, _cores() - 1)
     wanted = ModelOptions(path=options.model, context=options.context, threads=threads, slots=_SLOTS)
-    return LlamaEngine(LlamaModel(wanted, interrupt))
+    return LlamaEngine(LlamaModel(wanted, interrupt), options.tool_format)
 
 
 def _ready(name: str, engine: Engine) -> protocol.Ready:

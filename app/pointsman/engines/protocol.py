@@ -15,7 +15,11 @@ PROTOCOL = 1
 
 
 class Chat(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="op"):
-    """Answer a conversation. `messages` and `tools` are in the shape of chat completions."""
+    """Answer a conversation. `messages` and `tools` are in the shape of chat completions.
+
+    `logit_bias` maps ids of the model's own tokens; `logprobs` asks for those of each token and of so many others.
+    `template` holds arguments of the chat template.
+    """
 
     id: str
     messages: list[dict[str, Any]]
@@ -31,6 +35,8 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="op"
     presence_penalty: float | None = None
     seed: int | None = None
     stop: list[str] = []
+    logit_bias: dict[str, float] = {}
+    logprobs: int | None = None
     template: dict[str, Any] = {}
 
 
@@ -75,8 +81,25 @@ class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started", tag_fiel
     cached_tokens: int = 0
 
 
-class Text(msgspec.Struct, frozen=True, tag="text", tag_field="ev"):
-    """More of the answer, whole characters only."""
+class Logprob(msgspec.Struct, frozen=True):
+    """How likely a token was, in nats, before any sampler; `top` are the likeliest at its place."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+    top: list[Logprob] = []
+
+
+class Text(msgspec.Struct, frozen=True, tag="text", tag_field="ev", omit_defaults=True):
+    """More of the answer, whole characters only; `logprobs` of its tokens where they were asked for."""
+
+    id: str
+    text: str
+    logprobs: list[Logprob] = []
+
+
+class Thought(msgspec.Struct, frozen=True, tag="thought", tag_field="ev"):
+    """More of the reasoning before the answer."""
 
     id: str
     text: str
@@ -99,6 +122,7 @@ class Calls(msgspec.Struct, frozen=True, tag="calls", tag_field="ev"):
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="ev"):
     """The answer is complete. `finish` is stop, length, tool_calls or cancelled; `entropy` the mean in nats.
 
+    `reasoning_tokens` are among the `completion_tokens`.
     `peak_bytes` is the most memory that the worker ever had, None where its system does not tell.
     """
 
@@ -107,6 +131,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="ev"):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
     entropy: float | None = None
     peak_bytes: int | None = None
 
@@ -128,7 +153,7 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, tag="pong", tag_field="ev"
     resident_bytes: int
 
 
-Answer = Started | Text | Calls | End | Failed
+Answer = Started | Text | Thought | Calls | End | Failed
 Event = Ready | Unloadable | Pong | Answer
 
 _encoder = msgspec.json.Encoder()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
 import msgspec
 
 from pointsman.engines.failures import Rejected
+from pointsman.engines.logprobs import MOST
 from pointsman.engines.protocol import Chat
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """`temperature` 0 takes the likeliest token and ignores the rest but the penalties; `top_k` 0 means off."""
+    """`temperature` 0 takes the likeliest token and ignores the rest but bias and penalties; `top_k` 0 means off.
+
+    `logprobs` is how many other tokens to tell of, None for not even the chosen one.
+    """
 
     temperature: float
     top_p: float
@@ -20,6 +25,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: float
     presence_penalty: float
     seed: int
+    logit_bias: dict[int, float] = {}
+    logprobs: int | None = None
 
     @property
     def greedy(self) -> bool:
@@ -32,7 +39,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
         return self.frequency_penalty != 0 or self.presence_penalty != 0
 
 
-def sampling_of(chat: Chat) -> Sampling:
+def sampling_of(chat: Chat, vocabulary: int) -> Sampling:
     """Raises `Rejected` on a value that makes no sense. Without a seed, a new one is drawn."""
     return Sampling(
         temperature=_within("temperature", chat.temperature, 0.7, 0.0, 5.0),
@@ -42,6 +49,8 @@ def sampling_of(chat: Chat) -> Sampling:
         frequency_penalty=_within("frequency_penalty", chat.frequency_penalty, 0.0, -2.0, 2.0),
         presence_penalty=_within("presence_penalty", chat.presence_penalty, 0.0, -2.0, 2.0),
         # llama.cpp takes 32 bits and reads all ones as "draw one yourself".
+        logit_bias=_bias(chat.logit_bias, vocabulary),
+        logprobs=None if chat.logprobs is None else int(_within("top_logprobs", chat.logprobs, 0, 0, MOST)),
         seed=(secrets.randbits(32) if chat.seed is None else chat.seed) % 0xFFFFFFFF,
     )
 
@@ -52,3 +61,14 @@ def _within(name: str, value: float | None, default: float, low: float, high: fl
     if not low <= value <= high:
         raise Rejected("bad_request", f"{name} must lie between {low:g} and {high:g}, not {value:g}.")
     return value
+
+
+def _bias(given: Mapping[str, float], vocabulary: int) -> dict[int, float]:
+    """Finite biases only: where a grammar leaves but forbidden tokens, one of them has to be chosen all the same."""
+    for token, bias in given.items():
+        if not (token.isascii() and token.isdigit() and int(token) < vocabulary):
+            raise Rejected(
+                "bad_request", f"logit_bias names tokens by number, and this model has {vocabulary} of them."
+            )
+        _within("logit_bias", bias, 0.0, -100.0, 100.0)
+    return {int(token): bias for token, bias in given.items()}

@@ -17,7 +17,8 @@ _PRIMITIVES = {
     "char": r'[^"\\\x7F\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4})',
     "string": r'"\"" char* "\""',
     "integer": '"-"? ("0" | [1-9] [0-9]{0,15})',
-    "number": 'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
+    # No number is too big for a double: readers would make it infinite.
+    "number": 'integer ("." [0-9]{1,24})? ([eE] ("-" [0-9]{1,3} | "+"? [0-9]{1,2}))?',
     "boolean": '"true" | "false"',
     "null": '"null"',
     "member": 'string ws ":" ws value',
@@ -69,11 +70,12 @@ class Rules:
 
     def add(self, body: str) -> str:
         """A new rule; returns its name."""
-        name = self._reserve()
+        name = self.reserve()
         self.bodies[name] = body
         return name
 
-    def _reserve(self) -> str:
+    def reserve(self) -> str:
+        """The name of a rule whose body comes later."""
         if len(self.bodies) >= _MOST_RULES:
             raise Rejected("bad_request", "The JSON schema is too large.")
         name = f"r{len(self.bodies)}"
@@ -131,7 +133,7 @@ class Rules:
 
     def _reference(self, pointer: Any) -> str:
         if pointer not in self._references:
-            name = self._references[pointer] = self._reserve()
+            name = self._references[pointer] = self.reserve()
             self.bodies[name] = self._visit(self._target(pointer))
         return self._references[pointer]
 
@@ -163,6 +165,17 @@ class Rules:
         target = self._target(part["$ref"]) if "$ref" in part else part
         return self._merged(target) if "allOf" in target else target
 
+    def properties(self, schema: Any) -> list[tuple[str, Any, bool]]:
+        """Name, schema and need of each property, where arguments are written one by one."""
+        try:
+            plain = self._plain(schema)
+            required = set(plain.get("required", ()))
+            found = dict(plain.get("properties", {}))
+        except (TypeError, AttributeError, ValueError, RecursionError):
+            raise Rejected("bad_request", "The JSON schema is not well formed.") from None
+        found |= {name: {} for name in sorted(required - set(found))}
+        return [(name, part, name in required) for name, part in found.items()]
+
     def _object(self, schema: dict[str, Any]) -> str:
         properties = schema.get("properties", {})
         required = set(schema.get("required", ()))
@@ -176,9 +189,9 @@ class Rules:
         ]
         more = schema.get("additionalProperties", not properties)
         extra = None if more is False else self.add(f'string ws ":" ws {self._visit(more)}')
-        return self.add(f'"{{" ws {self._members(members, extra)} "}}"')
+        return self.add(f'"{{" ws {self.members(members, extra)} "}}"')
 
-    def _members(self, members: list[tuple[str, bool]], extra: str | None) -> str:
+    def members(self, members: list[tuple[str, bool]], extra: str | None) -> str:
         """A list with commas of which some members may be missing, as a chain of rules built from its end."""
         after = self.add(f'("," ws {extra} ws)*' if extra else '""')
         alone = self.add(f"({extra} ws {after})?" if extra else '""')

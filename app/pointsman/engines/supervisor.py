@@ -28,6 +28,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     context: int | None = None
     threads: int | None = None
+    tool_format: str | None = None
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +53,8 @@ def worker_command(spec: WorkerSpec) -> list[str]:
         argv += ["--context", str(spec.context)]
     if spec.threads is not None:
         argv += ["--threads", str(spec.threads)]
+    if spec.tool_format is not None:
+        argv += ["--tool-format", spec.tool_format]
     return argv
 
 

@@ -6,6 +6,7 @@ Templates come from strangers, so they run in Jinja's sandbox. Everything here i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,8 @@ For each function call, return a json object with function name and arguments wi
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
 
+_THOUGHT = ("thinking", "reasoning")  # what some templates call `reasoning_content`
+
 
 class TemplateError(Exception):
     """One sentence for a person; never holds text of the conversation."""
@@ -67,6 +70,7 @@ class ChatTemplate:
 
     def __init__(self, source: str | None, bos: str = "", eos: str = "") -> None:
         self._source = source or CHATML
+        self._thought = next((name for name in _THOUGHT if re.search(rf"\.{name}\b", self._source)), None)
         self._tokens = {"bos_token": bos, "eos_token": eos}
         try:
             self._template = _environment().from_string(self._source)
@@ -81,7 +85,7 @@ class ChatTemplate:
         now: datetime,
     ) -> str:
         """The prompt, open for the assistant's turn. `extra` are the caller's own template arguments."""
-        plain = [plain_message(message) for message in messages]
+        plain = [self._with_reasoning(plain_message(message)) for message in messages]
         if tools and "tools" not in self._source:
             plain = _with_tools_in_text(plain, tools)
         ours = {
@@ -98,6 +102,14 @@ class ChatTemplate:
         except Exception as error:  # noqa: BLE001 - a template is a program: it can fail in any way
             kind = type(error).__name__
             raise TemplateError(f"The model's chat template cannot write this conversation ({kind}).") from None
+
+    def _with_reasoning(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Reasoning of an earlier turn under the name that this template reads it by."""
+        thought = message.get("reasoning_content")
+        # gpt-oss writes one channel before calls: what was said aloud goes first there.
+        if not thought or self._thought is None or (message.get("tool_calls") and message["content"]):
+            return message
+        return {**message, self._thought: thought}
 
     def _refusal(self, said: str) -> str:
         """The template's own words only where they stand in the template: else they may quote the conversation."""

@@ -1,114 +1,131 @@
-"""Tool calls in the text of a model: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`.
+"""Tool calls in the text of a model, read while it grows, as its family writes them.
 
-The form of Hermes and Qwen. The parser is incremental; how the text is cut into pieces changes nothing.
+How the text is cut into pieces changes nothing; what is held back either becomes a call or is given back.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pointsman.engines.endings import Ending
+from pointsman.engines.families import Family, Section
 from pointsman.engines.protocol import ToolCall
 
-OPEN = "<tool_call>"
-CLOSE = "</tool_call>"
+_SEPARATORS = "; \n\t\r"  # between calls that have no marks
+
+
+def schemas(tools: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The tools of a request by name, each with the schema of its arguments."""
+    functions = [one for tool in tools if isinstance(one := tool.get("function"), dict)]
+    return {
+        str(one.get("name")): given if isinstance(given := one.get("parameters"), dict) else {} for one in functions
+    }
+
+
+def overlap(text: str, mark: str) -> int:
+    """The length of the longest end of `text` that begins `mark`."""
+    return next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if text.endswith(mark[:n])), 0)
 
 
 class ToolCallParser:
     """Text goes in, text and calls come out; what may be the beginning of a call is held back."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: Family, tools: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._tools = schemas(tools)
+        self._marked = [section for section in family.sections if not section.bare]
+        self._bare = [section for section in family.sections if section.bare]
         self._held = ""
-        self._inside = False
-        self._looked = 0
+        self._lead = ""  # white space before the section, dropped when it becomes a call
+        self._inside: Section | None = None
+        self._ending: Ending | None = None
+        self._fresh = True  # nothing was said since the beginning or the last call
         self._called = False
 
     def feed(self, text: str) -> list[str | ToolCall]:
         """What is certain by now, in order; no empty pieces."""
         self._held += text
         out: list[str | ToolCall] = []
-        while self._take_call(out) if self._inside else self._take_text(out):
-            pass
+        self._go_on(out)
         return out
 
     def end(self) -> list[str | ToolCall]:
         """The rest. A call that is complete but for its closing mark counts; anything else is text."""
-        held, self._held = self._held, ""
-        if not self._inside:
-            return [held] if held and not (self._called and held.isspace()) else []
-        self._inside = False
-        call = _call_in(held)
-        return [call] if call else [OPEN + held]
+        out: list[str | ToolCall] = []
+        self._go_on(out)
+        while self._inside is not None:
+            if self._emit_calls(out, self._inside, self._held):
+                self._inside, self._held = None, ""
+            else:
+                self._let_go(out, self._inside)
+                self._go_on(out)
+        if self._held and not (self._called and self._held.isspace()):
+            out.append(self._held)
+        self._held = ""
+        return out
+
+    def _go_on(self, out: list[str | ToolCall]) -> None:
+        while self._take_call(out, self._inside) if self._inside else self._take_text(out):
+            pass
 
     def _take_text(self, out: list[str | ToolCall]) -> bool:
-        before, mark, after = self._held.partition(OPEN)
-        if mark:
-            self._emit(out, before.rstrip())
-            self._held, self._inside, self._looked = after, True, 0
+        if self._fresh and self._take_bare():
             return True
-        keep = len(self._held.rstrip()) if not _mark_begins(self._held) else self._held.rindex("<")
+        found = [(at, section) for section in self._marked if (at := self._held.find(section.open)) >= 0]
+        if found:
+            at, section = min(found, key=lambda one: one[0])
+            before = self._held[:at].rstrip()
+            self._say(out, before)
+            self._enter(section, self._held[len(before) : at], self._held[at + len(section.open) :])
+            return True
+        keep = len(self._held) - max((overlap(self._held, section.open) for section in self._marked), default=0)
         # White space goes with what follows it: before a call it is dropped.
         keep = len(self._held[:keep].rstrip())
-        self._emit(out, self._held[:keep])
+        if self._bare and self._fresh and self._called and not self._held[:keep].strip(_SEPARATORS):
+            return False
+        self._say(out, self._held[:keep])
         self._held = self._held[keep:]
         return False
 
-    def _emit(self, out: list[str | ToolCall], text: str) -> None:
-        if text:
-            out.append(text)
+    def _take_bare(self) -> bool:
+        begin = self._held.lstrip(_SEPARATORS if self._called else None)
+        for section in self._bare:
+            if begin.startswith(section.open) and section.plausible(begin, self._tools):
+                self._enter(section, self._held[: -len(begin)], begin)
+                return True
+        return False
 
-    def _take_call(self, out: list[str | ToolCall]) -> bool:
-        at = self._held.find(CLOSE, self._looked)
-        if at < 0:
-            self._looked = max(0, len(self._held) - len(CLOSE) + 1)
-            return False
-        body, rest = self._held[:at], self._held[at + len(CLOSE) :]
-        call = _call_in(body)
-        if call is None and _ends_in_string(body):
-            self._looked = at + 1  # this mark stands inside an argument
+    def _enter(self, section: Section, lead: str, body: str) -> None:
+        self._inside, self._ending, self._lead, self._held = section, section.ending(), lead, body
+
+    def _take_call(self, out: list[str | ToolCall], section: Section) -> bool:
+        assert self._ending is not None
+        if not section.plausible(self._held, self._tools):
+            self._let_go(out, section)
             return True
-        out.append(call or OPEN + body + CLOSE)
-        self._called = self._called or call is not None
-        self._held, self._inside = rest, False
+        found = self._ending.find(self._held)
+        if found is None:
+            return False
+        if self._emit_calls(out, section, self._held[: found[0]]):
+            self._inside, self._held, self._fresh = None, self._held[found[1] :], True
+        else:
+            self._let_go(out, section)
         return True
 
+    def _let_go(self, out: list[str | ToolCall], section: Section) -> None:
+        """No call after all: the mark is text, and a call may still begin behind it."""
+        mark = self._held[:1] if section.bare else section.open
+        self._say(out, self._lead + mark)
+        self._inside = None
+        self._held = self._held[1:] if section.bare else self._held
 
-def _mark_begins(text: str) -> bool:
-    """Whether the end of `text` may be the beginning of the opening mark."""
-    at = text.rfind("<")
-    return at >= 0 and OPEN.startswith(text[at:])
+    def _emit_calls(self, out: list[str | ToolCall], section: Section, body: str) -> bool:
+        calls = section.read(body, self._tools)
+        out += calls or []
+        self._called = self._called or bool(calls)
+        return bool(calls)
 
-
-def _ends_in_string(body: str) -> bool:
-    quoted = escaped = False
-    for char in body:
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            escaped = quoted
-        elif char == '"':
-            quoted = not quoted
-    return quoted
-
-
-def _call_in(body: str) -> ToolCall | None:
-    try:
-        value = json.loads(body, parse_constant=_refuse)
-        return _as_call(value)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
-
-
-def _as_call(value: Any) -> ToolCall | None:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or not value["name"]:
-        return None
-    arguments = value.get("arguments", value.get("parameters", {}))
-    if isinstance(arguments, str):
-        arguments = json.loads(arguments, parse_constant=_refuse)
-    if not isinstance(arguments, dict):
-        return None
-    return ToolCall(name=value["name"], arguments=json.dumps(arguments, ensure_ascii=False))
+    def _say(self, out: list[str | ToolCall], text: str) -> None:
+        if text:
+            out.append(text)
+            self._fresh = False

@@ -16,6 +16,7 @@ import msgspec
 from pointsman.core import pricing, squeeze
 from pointsman.core.approval import Case
 from pointsman.core.budget import Short, Subject
+from pointsman.core.catalog import Target
 from pointsman.core.errors import PaymentRequired
 from pointsman.core.routing import Attempt
 from pointsman.core.session import fingerprint
@@ -154,11 +155,19 @@ class Admission:
     async def _at_batch_price(self, way: _Way) -> Admitted | None:
         target = self._decision.catalog.targets[way.attempt.target]
         provider = self._decision.catalog.providers.get(target.provider or "")
-        if provider is None or provider.batch is None:
+        if provider is None or provider.batch is None or self._decision.request.embeds:  # no such price for vectors
+            return None
+        if self._spoken(target) == "messages":  # its bodies name no tier: billed in full
             return None
         cheap = squeeze.at_batch_price(way.attempt, provider.batch)
         found = await self._try(way, cheap, f"at {provider.name}'s {provider.batch.service_tier} price")
         return found if isinstance(found, Admitted) else None
+
+    def _spoken(self, target: Target) -> str:
+        """The dialect in which this request goes to a target."""
+        asked = self._decision.request
+        spoken = self._decision.catalog.dialects(target, tools=asked.tools > 0)
+        return asked.dialect if asked.dialect in spoken else spoken[0]
 
     def _deadline(self) -> float:
         """Until when a request in the background waits: so that its client still hears why it did not run."""

@@ -32,6 +32,7 @@ class Open:
         self.grant = grant
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answering = False
+        self.left = 0  # connections that were counted off before they are over
 
     def waits(self) -> bool:
         """Whether nobody has answered it, nor is about to."""
@@ -70,11 +71,16 @@ class Approvals:
         try:
             yield found
         finally:
-            self._joined(found, approval.leave(found.case))
+            if found.left:
+                found.left -= 1
+            else:
+                found.case = approval.leave(found.case)
+            self._joined(found, found.case)
 
     def withdraw(self, found: Open) -> None:
         """The request of one connection that waits runs without an answer. Nothing, where one is being given now."""
         if not found.answering:
+            found.left += 1
             self._move(found, approval.withdraw(found.case, time.time()))
 
     async def answer(self, given: Answer, keep: Granting | None = None) -> None:

@@ -62,6 +62,7 @@ class Commands:
             admin.Reload: self._read_again,
             admin.StopGateway: self._stop_gateway,
             **self._answering.table,
+            **house.downloads.table,
             **Records(house, house.keeping).table,
         }
 
@@ -114,6 +115,7 @@ class Commands:
         if not await self._house.agents.table.remove(remove.name):
             raise NotFound(f"No agent is called {remove.name!r}.")
         self._house.live.stop_agent(remove.name)
+        await self._house.responses.forget_agent(remove.name)
         return await self._agents_changed(f"removed {remove.name}", remove.name, OK)
 
     async def _agents_changed(self, what: str, agent: str, answer: Any) -> Any:
@@ -182,6 +184,7 @@ class Commands:
 
     async def _load_model(self, load: admin.LoadModel) -> Any:
         self._model(load.model)
+        self._house.downloads.need(load.model)
         await self._house.supervisor.ensure(load.model)
         return OK
 
@@ -229,7 +232,7 @@ class Commands:
         if listing.what == "keys":
             return await doctor.keys(self._house)
         if listing.what == "models":
-            return doctor.targets(self._house)
+            return self._house.downloads.placed(doctor.targets(self._house))
         day = await self._house.ledger.day(now)
         return await snapshot.agents(self._house, now, await self._house.audit.day(day.starts), day)
 

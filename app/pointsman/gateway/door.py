@@ -6,7 +6,9 @@ import asyncio
 import secrets
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from pointsman import __version__
 from pointsman.agents.identity import digest
@@ -20,16 +22,18 @@ from pointsman.core.errors import (
     TooLarge,
     UpgradeRequired,
 )
+from pointsman.core.facts import raised
 from pointsman.core.request import Hints
-from pointsman.gateway import listing, pipeline
+from pointsman.gateway import background, listing, openapi, pipeline, routes
 from pointsman.gateway.attempts import Sent
 from pointsman.gateway.house import House
+from pointsman.gateway.kept_responses import Asked, Noted
 from pointsman.gateway.pipeline import Call
-from pointsman.gateway.reply import Receive, Reply, Send
+from pointsman.gateway.reply import KEEP_ALIVE, SLOWEST_READ, Receive, Reply, Send
 from pointsman.gateway.run import Run
 from pointsman.system import trouble
 from pointsman.wire import messages, refusals
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.surfaces import SURFACES
 
 Scope = dict[str, Any]
 
@@ -37,34 +41,33 @@ MAX_BODY = 32 * 1024 * 1024
 _SLOWEST_BODY = 60.0  # seconds for the whole body to arrive
 _DIGITS = 6
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_PROBES = ("/health", "/", "/api/hello")  # what agents ask to see whether somebody is there
-_DIALECTS = {
-    ("POST", "/v1/chat/completions"): "chat",
-    ("POST", "/v1/responses"): "responses",
-    ("POST", "/v1/messages"): "messages",
-}
-_SERVED = "Use POST /v1/chat/completions, /v1/responses or /v1/messages, or GET /v1/models."
+_SERVED = "Use POST /v1/chat/completions, /v1/responses or /v1/messages, or GET /v1/models; /openapi.json lists all."
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'  # as the vendor of Messages keeps its streams alive
+_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _TRAVEL = (
     *("user-agent", "originator", "session-id", "thread-id", "x-session-affinity", "x-session-id", "x-app"),
     *("traceparent", "tracestate", "x-client-request-id"),
 )
 _TRAVEL_FAMILIES = ("anthropic-", "openai-", "x-codex-", "x-claude-code-", "x-claude-1p-", "x-stainless-")
 _STAY = ("openai-organization", "openai-project")  # they name the owner of a key that is not the client's
+_SECRETS = ("key", "token", "auth", "cookie", "secret")  # in the name of a header that holds one
 # Session ids that agents send by themselves: Claude Code, Codex, OpenCode. Attribution only.
 _SESSIONS = ("x-pointsman-session", "x-claude-code-session-id", "session-id", "x-session-affinity")
 
 
 class Door:
-    """Answers the paths of three dialects; refuses everything else by name."""
+    """Answers the paths of three dialects; refuses everything else by name. `patience` and `every` are as in `Reply`."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, patience: float = SLOWEST_READ, every: float = KEEP_ALIVE) -> None:
         self._house = house
+        self._patience = patience
+        self._every = every
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
         if scope["type"] != "http":
             return
-        reply = Reply(send)
+        reply = Reply(send, self._patience, self._every)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             await self._route(scope, headers, receive, reply)
@@ -74,24 +77,44 @@ class Door:
             sentence = trouble.sentence(error)
             if not reply.started:
                 await _refused(Broken(sentence), spoken(scope["path"], headers), reply)
+        finally:
+            reply.still()
 
     async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, reply: Reply) -> None:
         path, method = scope["path"], scope["method"]
         _check_caller(headers, scope["server"][1])
-        if method in ("GET", "HEAD") and path in _PROBES:
-            return await reply.whole(b'{"status":"ok","version":"%b"}' % __version__.encode())
+        found = routes.find(method, path)
+        if found is not None and found.name in routes.OPEN:
+            probe = b'{"status":"ok","version":"%b"}' % __version__.encode()
+            return await reply.whole(probe if found.name == "probe" else openapi.description())
         agent = self._agent(headers)
-        if (method, path) in _DIALECTS:
+        if found is None:
+            raise _unserved(method, path, headers)
+        if found.name in SURFACES:
             return await self._serve(agent, (scope, headers), receive, reply)
-        if path == "/v1/messages/count_tokens" and method == "POST":
+        if found.name == "count":
             counted = messages.estimate(await _json(receive, headers))
             return await reply.whole(b'{"input_tokens":%d}' % counted)
-        if method == "GET" and (path == "/v1/models" or path.startswith("/v1/models/")):
-            found = listing.of(self._house.catalog, path.removeprefix("/v1/models").removeprefix("/"))
-            return await reply.whole(listing.told(found, spoken(path, headers), int(time.time())))
-        if path == "/v1/responses" and method == "GET" and headers.get("upgrade"):
-            raise UpgradeRequired("WebSockets are not spoken here. Send POST /v1/responses.")
-        raise NotFound(f"{method} {path[:80]} is not served here. {_SERVED}")
+        if found.name == "models":
+            listed = listing.of(self._house.catalog, found.given)
+            return await reply.whole(listing.told(listed, spoken(path, headers), int(time.time())))
+        if found.name == "head":
+            return await reply.whole(b"{}")
+        return await self._kept(agent, found, dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))), reply)
+
+    async def _kept(self, agent: str, found: routes.Found, query: dict[str, str], reply: Reply) -> None:
+        """What is asked of a response that is kept, or is being made."""
+        kept = self._house.responses
+        if found.name == "kept" and query.get("stream") == "true":
+            frames = await kept.replay(agent, found.given, query.get("starting_after", ""))
+            await reply.start(200, _STREAM)
+            for frame in frames:
+                await reply.send(frame)
+            return await reply.send(b"", last=True)
+        if found.name == "items":
+            return await reply.whole(await kept.items(agent, found.given, query))
+        do = {"kept": kept.get, "forget": kept.forget, "cancel": kept.cancel}[found.name]
+        return await reply.whole(await do(agent, found.given))
 
     def _agent(self, headers: dict[str, str]) -> str:
         scheme, _, key = headers.get("authorization", "").partition(" ")
@@ -105,14 +128,33 @@ class Door:
 
     async def _serve(self, agent: str, asked: tuple[Scope, dict[str, str]], receive: Receive, reply: Reply) -> None:
         scope, headers = asked
+        name, body = routes.ROUTES[scope["method"], scope["path"]], await _json(receive, headers)
+        kept = await self._house.responses.asked(agent, body) if name == "responses" else Asked(body)
+        said = hints(headers)
+        if kept.sensitivity is not None:  # what continues from something private is private
+            said = msgspec.structs.replace(said, sensitivity=raised(kept.sensitivity, said.sensitivity))
+        reply.beat = _PING if name == "messages" else reply.beat
         sent = Sent(
-            dialect=DIALECTS[_DIALECTS[scope["method"], scope["path"]]],
-            body=await _json(receive, headers),
+            dialect=SURFACES[name],
+            body=kept.body,
             headers={name: value for name, value in headers.items() if _travels(name)},
             query=f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "",
         )
         run = Run("req_" + secrets.token_hex(10), agent)
-        await _until_gone(pipeline.serve(Call(self._house, run, sent, reply), hints(headers)), receive, run, reply)
+        if kept.background:
+            await reply.whole(background.begin(self._house, run, kept, (sent, said)))
+            return
+        if kept.store or kept.previous:
+            reply = Noted(reply, self._house.responses, run, kept)
+        await _until_gone(pipeline.serve(Call(self._house, run, sent, reply), said), receive, run, reply)
+
+
+def _unserved(method: str, path: str, headers: dict[str, str]) -> Refusal:
+    if path == "/v1/responses" and method == "GET" and headers.get("upgrade"):
+        return UpgradeRequired("WebSockets are not spoken here. Send POST /v1/responses.")
+    if path == "/v1/responses/compact":
+        return BadRequest("'compact' is not served here. Send POST /v1/responses with a shorter 'input' instead.")
+    return NotFound(f"{method} {path[:80]} is not served here. {_SERVED}")
 
 
 def spoken(path: str, headers: dict[str, str]) -> str:
@@ -124,7 +166,8 @@ def spoken(path: str, headers: dict[str, str]) -> str:
 
 def _travels(name: str) -> bool:
     """Headers that an upstream of the client's own dialect may see: what vendors and their agents add, no secrets."""
-    return name in _TRAVEL or (name.startswith(_TRAVEL_FAMILIES) and name not in _STAY)
+    secret = any(word in name for word in _SECRETS)
+    return name in _TRAVEL or (name.startswith(_TRAVEL_FAMILIES) and name not in _STAY and not secret)
 
 
 async def _refused(refusal: Refusal, dialect: str, reply: Reply) -> None:
@@ -146,6 +189,7 @@ def hints(headers: dict[str, str]) -> Hints:
         latency=_one_of(headers, "x-pointsman-latency", ("interactive", "background", "streaming")) or "interactive",
         timeout=_seconds(headers),
         fallback=_one_of(headers, "x-pointsman-fallback", ("allow", "none")) != "none",
+        kind=headers.get("x-claude-code-request-class"),
     )
 
 

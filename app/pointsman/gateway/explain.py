@@ -18,13 +18,13 @@ from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state, price_source
 from pointsman.gateway.run import Decision, Run
 from pointsman.wire.admin import Explain
-from pointsman.wire.dialects import DIALECTS
+from pointsman.wire.surfaces import SURFACES
 
 
 async def explain(house: House, given: Explain) -> dict[str, Any]:
     """Class, sensitivity, plan, price and caps of this body. Raises `Refusal` as the door would."""
     headers = {name.lower(): value for name, value in given.headers.items()}
-    sent = Sent(dialect=DIALECTS[given.dialect], body=given.body.encode())
+    sent = Sent(dialect=SURFACES[given.dialect], body=given.body.encode())
     decision = await pipeline.decide(house, Run("explain", given.agent or "explain"), sent, hints(headers))
     plan, facts = decision.plan, decision.facts
     first = plan.attempts[0] if plan.attempts else None

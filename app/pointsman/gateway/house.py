@@ -15,9 +15,12 @@ from pointsman.core.routing import Circumstances
 from pointsman.engines.supervisor import Supervisor
 from pointsman.gateway.approvals import Approvals
 from pointsman.gateway.bus import Bus
+from pointsman.gateway.discovery import Discovery
+from pointsman.gateway.downloads import Downloads
 from pointsman.gateway.guarding import Watch
 from pointsman.gateway.health import Health
 from pointsman.gateway.keeping import Keeping
+from pointsman.gateway.kept_responses import KeptResponses
 from pointsman.gateway.line import Line
 from pointsman.gateway.local import Local
 from pointsman.gateway.refreshing import Refresher
@@ -59,12 +62,15 @@ class House:
         self.approvals = Approvals(self.bus)
         self.watch = Watch(self)
         self.keeping = Keeping(self)
+        self.responses = KeptResponses(self)
         self.line = Line(self.bus)
+        self.downloads = Downloads(paths.models, lambda: self.catalog, self.bus)
         self.secrets = KeychainSecrets(self)
         self.keyless = Keyless(keychain)
         self.remote = Remote(self.secrets)
         self.supervisor: Supervisor
         self.local: Local
+        self.discovery: Discovery
         self.person = ""
         self.notices: list[str] = []
         self.consents: dict[str, float] = {}
@@ -96,7 +102,11 @@ class House:
         now = time.time()
         self.keyless.refresh(self.catalog, now)
         passing = self.health.down(now)
-        return Circumstances(rates=_RatesOf(self, now), down={**self._keyless_targets(), **passing}, passing=passing)
+        return Circumstances(
+            rates=_RatesOf(self, now),
+            down={**self._keyless_targets(), **self.downloads.absent, **passing},
+            passing=passing,
+        )
 
     def _keyless_targets(self) -> dict[str, str]:
         reasons = self.keyless.reasons

@@ -24,6 +24,10 @@ class Keeping:
         """Read the agents' switches again, at start and after each change."""
         self._off = {agent.name for agent in await self._house.agents.table.all() if not agent.keep}
 
+    def on(self, agent: str) -> bool:
+        """Whether the person lets this agent's bodies be kept."""
+        return agent not in self._off
+
     def _allowed(self, kept: KeptBody) -> bool:
-        tainted, agent = bool(self._house.taints.of(kept.session)), kept.agent not in self._off
-        return keeping.allowed(self._house.catalog.keep, kept.sensitivity, tainted=tainted, agent=agent)
+        tainted = bool(self._house.taints.of(kept.session))
+        return keeping.allowed(self._house.catalog.keep, kept.sensitivity, tainted=tainted, agent=self.on(kept.agent))

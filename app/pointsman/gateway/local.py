@@ -13,7 +13,7 @@ from pointsman.engines.failures import ModelUnloadable, WorkerDied
 from pointsman.engines.supervisor import Supervisor
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
-from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Prompt, Said
+from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Prompt, Said, Thought
 from pointsman.wire.translate.prompts import worker
 
 
@@ -49,7 +49,7 @@ async def _heard(events: AsyncGenerator[protocol.Answer, None], tally: Tally) ->
         if isinstance(event, protocol.Failed):
             raise AttemptFailed(_engine_refusal(event), again=event.code != "bad_request", fault=False)
         tally.sent = True
-        if isinstance(event, protocol.Text | protocol.Calls) and tally.first is None:
+        if isinstance(event, protocol.Text | protocol.Thought | protocol.Calls) and tally.first is None:
             tally.first = time.time()
         if isinstance(event, protocol.End):
             _note(event, tally)
@@ -73,15 +73,17 @@ def _neutral(event: protocol.Answer, calls: int, tally: Tally) -> Iterator[Event
         case protocol.Started():
             yield Began()
         case protocol.Text():
-            yield Said(event.text)
+            yield Said(event.text, logprobs=worker.logprobs(event.logprobs))
+        case protocol.Thought():
+            yield Thought(event.text)
         case protocol.Calls():
             for at, call in enumerate(event.calls, calls):
                 yield Called(at, f"call_{random_.token_hex(12)}", call.name)
                 yield Argued(at, call.arguments)
         case protocol.End(finish=("length" | "tool_calls") as finish):
-            yield Ended(finish, tally.meters)
+            yield Ended(finish, tally.meters, event.reasoning_tokens)
         case protocol.End():
-            yield Ended("stop", tally.meters)
+            yield Ended("stop", tally.meters, event.reasoning_tokens)
 
 
 def _engine_refusal(event: protocol.Failed) -> Refusal:

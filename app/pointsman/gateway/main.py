@@ -24,11 +24,14 @@ from pointsman.core import catalog as catalog_
 from pointsman.core.catalog import Catalog
 from pointsman.core.errors import SetupError
 from pointsman.core.events import GatewayStopping, ModelChanged, MoneyMoved
+from pointsman.engines.hub_choice import parse
 from pointsman.engines.supervisor import Supervisor, WorkerSpec, WorkerState
 from pointsman.gateway import rules, stopping, welcome
 from pointsman.gateway.admin import AdminDoor
 from pointsman.gateway.commands import Commands
+from pointsman.gateway.discovery import Discovery
 from pointsman.gateway.door import Door
+from pointsman.gateway.downloads import located
 from pointsman.gateway.house import House
 from pointsman.store.db import choose
 from pointsman.store.gateway_id import gateway_id
@@ -102,8 +105,14 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         instance.publish(home.runtime, runtime)
         stack.callback(home.runtime.unlink, missing_ok=True)
         _on_signals(stopped)
-        for task in (house.warm(), house.refresher.keep(lambda: house.catalog.prices), house.follow()):
+        for task in (
+            house.warm(),
+            house.refresher.keep(lambda: house.catalog.prices),
+            house.follow(),
+            house.discovery.keep(),
+        ):
             stack.callback(asyncio.create_task(task).cancel)
+        house.downloads.wake()
         await welcome.say(house, runtime, fresh=given.welcome)
         await asyncio.wait([asyncio.create_task(stopped.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         house.bus.publish(GatewayStopping())
@@ -134,8 +143,11 @@ async def build(home: Paths, stack: contextlib.AsyncExitStack) -> House:
     stack.push_async_callback(house.keeping.bodies.close)
     await house.keeping.bodies.sweep(time.time())
     _use_workers(house)
+    house.discovery = Discovery(house.catalog, house.use_catalog)
     stack.push_async_callback(house.remote.close)
     stack.push_async_callback(house.supervisor.close)
+    stack.push_async_callback(house.downloads.close)
+    stack.push_async_callback(house.responses.close)
     return house
 
 
@@ -151,6 +163,9 @@ def _use_workers(house: House) -> None:
         house.bus.publish(ModelChanged(name, state.state))
 
     house.use_supervisor(Supervisor(worker_specs(house.catalog, house.paths), house.paths.logs, changed))
+    house.downloads.look()
+    house.downloads.on_ready = lambda: house.supervisor.use(worker_specs(house.catalog, house.paths))
+    house.downloads.unload = house.supervisor.unload
 
 
 def worker_specs(catalog: Catalog, home: Paths) -> dict[str, WorkerSpec]:
@@ -158,7 +173,10 @@ def worker_specs(catalog: Catalog, home: Paths) -> dict[str, WorkerSpec]:
     targets = [target for target in catalog.targets.values() if target.engine == "llama_cpp"]
     return {
         target.name: WorkerSpec(
-            name=target.name, path=str(model_path(target.source or "", home)), context=target.context
+            name=target.name,
+            path=str(model_path(target.source or "", home)),
+            context=target.context,
+            tool_format=target.tool_format,
         )
         for target in targets
     }
@@ -168,6 +186,8 @@ def model_path(source: str, home: Paths) -> Path:
     """Where a target's GGUF lies: the starter, a path, or a downloaded one."""
     if source == "starter":
         return paths.resource("starter/starter.gguf")
+    if parse(source) is not None:
+        return located(source, home.models) or home.models / source.partition(":")[0]
     path = Path(source).expanduser()
     return path if path.is_absolute() else home.models / path
 
@@ -217,7 +237,8 @@ _FIRST = """\
 async def reload(house: House) -> None:
     """Read models.toml again; on a mistake the old one stays in force. Workers of unchanged models go on."""
     catalog = read_catalog(house.paths)
-    house.use_catalog(catalog)
+    house.discovery.use(catalog)
+    house.downloads.look()
     house.supervisor.use(worker_specs(catalog, house.paths))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from urllib.parse import unquote
 
 import msgspec
 
@@ -21,7 +22,7 @@ from pointsman.core.errors import (
     Unavailable,
 )
 from pointsman.core.events import MoneyMoved, RequestStarted
-from pointsman.core.request import Hints
+from pointsman.core.request import Hints, Verdict
 from pointsman.core.routing import Attempt
 from pointsman.gateway import record
 from pointsman.gateway.admission import LOCAL, Admission
@@ -30,6 +31,7 @@ from pointsman.gateway.house import House
 from pointsman.gateway.question import local_attempts
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Decision, Owed, Run
+from pointsman.sense import verdicts
 from pointsman.store.ledger import Reserved
 from pointsman.wire import refusals
 
@@ -86,11 +88,18 @@ async def decide(house: House, run: Run, sent: Sent, hints: Hints) -> Decision:
         request = await asyncio.to_thread(sent.dialect.read, run.id, sent.body, hints, house.verdicts.of)
     else:
         request = sent.dialect.read(run.id, sent.body, hints, house.verdicts.of)
+    request = msgspec.structs.replace(request, rest=(*request.rest, _beside(sent)))
     who = session.attribute(request, agent, house.person)
     facts = facts_.gather(request, catalog.sensitivity, house.taints.of(who.session))
     ruling = policy.rule(request, who, facts, catalog)
     plan = routing.plan(request, facts, ruling, catalog, house.circumstances())
     return Decision(request, who, facts, ruling, plan, catalog)
+
+
+def _beside(sent: Sent) -> Verdict:
+    """What the headers and the query hold that travel with a body. Numbers are passed over: ids are full of them."""
+    found = verdicts.scan(msgspec.json.encode([*sent.headers.values(), unquote(sent.query)])).findings
+    return Verdict(tuple(one for one in found if one.kind in ("mail_address", "secret_key")))
 
 
 async def _remember(house: House, decision: Decision) -> None:
@@ -158,7 +167,7 @@ async def _answer(call: Call, decision: Decision, tried: tuple[Attempt, int], ho
 
 def _frames(call: Call, decision: Decision, attempt: Attempt) -> AsyncGenerator[Frame, None]:
     house, job = call.house, Job(decision.request, call.sent, attempt, call.run.tally)
-    if attempt.tier == "local":
+    if decision.catalog.targets[attempt.target].engine is not None:
         return house.local.run(job)
     return house.remote.run(job, decision.catalog)
 

@@ -22,6 +22,7 @@ from pointsman.store.bodies import KeptBody
 from pointsman.store.ledger import Charge
 
 Headers = list[tuple[bytes, bytes]]
+_WORD = 40  # characters of a word that a provider says
 
 
 def charge(attempt: Attempt, used: Tally, failed: AttemptFailed | None) -> Charge | None:
@@ -212,8 +213,9 @@ def _with_decision(row: Row, decision: Decision, run: Run) -> Row:
 def _with_attempt(row: Row, house: House, run: Run, owed: Owed) -> Row:
     """What the attempt was, how long it took, what left the machine, and what it cost."""
     attempt, used, charge = owed.attempt, owed.tally, owed.charge
-    target = house.catalog.targets.get(attempt.target)
-    provider = house.catalog.providers.get(target.provider or "") if target else None
+    catalog = run.decision.catalog if run.decision else house.catalog  # as it was sent, whatever the file says by now
+    target = catalog.targets.get(attempt.target)
+    provider = catalog.providers.get(target.provider or "") if target else None
     meters = used.meters or Meters()
     sent = used.sent and provider is not None
     return msgspec.structs.replace(
@@ -231,7 +233,7 @@ def _with_attempt(row: Row, house: House, run: Run, owed: Owed) -> Row:
         first_token_ms=round((used.first - run.started) * 1000, 1) if used.first else None,
         tokens_per_second=_speed(used, meters),
         peak_memory=used.peak_memory,
-        finish=used.finish,
+        finish=used.finish and used.finish[:_WORD],
         cost=charge.amount if charge else 0,
         held=owed.hold.amount,
         saved=charge.saved if charge else 0,

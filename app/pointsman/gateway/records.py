@@ -76,6 +76,7 @@ class Records:
         if forget.before is None and forget.agent is None:
             raise BadRequest("Say what to forget: before which date, or of which agent.")
         removed = await self._keeping.bodies.forget(before=forget.before, agent=forget.agent)
+        await self._house.responses.store.forget(before=forget.before, agent=forget.agent)
         detail = {"before": forget.before, "agent": forget.agent, "removed": removed}
         await self._note("body", f"forgot {removed} kept requests", forget.agent, detail)
         return {"removed": removed}

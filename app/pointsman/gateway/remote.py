@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import msgspec
@@ -13,7 +15,7 @@ from pointsman.core.errors import Refusal, TimedOut, UpstreamFailed, UpstreamSai
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
 from pointsman.providers.upstream import VERSION, Said, Upstream, UpstreamError, authorised, lowered
-from pointsman.wire import sse
+from pointsman.wire import embeddings, sse
 from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS, Dialect
 from pointsman.wire.scan import Scan
@@ -23,6 +25,10 @@ _MISTAKES = (400, 413, 415, 422)  # the client's own; another target would hardl
 # Headers of an answer that tell the client something about its request; all others speak of the connection.
 _TOLD = ("request-id", "x-request-id", "retry-after", "openai-processing-ms", "openai-version")
 _TOLD_FAMILIES = ("anthropic-ratelimit-", "x-ratelimit-")
+
+
+MOST_BODY = 64 * 1024 * 1024  # bytes of an answer that is not streamed: pictures in it fit, one without end does not
+_LARGE = 262_144  # bytes of a body that is written anew in a thread, so that the others' streams go on
 
 
 class Secrets(Protocol):
@@ -50,11 +56,13 @@ class Remote:
             limit_field=provider.limit_field,
             service_tier=job.attempt.service_tier,
         )
-        way = _way(job, provider, change)
+        spoken, large = catalog.dialects(target, tools=job.request.tools > 0), len(job.sent.body) > _LARGE
+        way = await asyncio.to_thread(_way, job, spoken, change) if large else _way(job, spoken, change)
         try:
-            async for frame in self._frames(job, self.upstream(catalog, provider.name), key, way):
-                _note(job.tally, way.scan, frame)
-                yield frame
+            async with aclosing(self._frames(job, self.upstream(catalog, provider.name), key, way)) as frames:
+                async for frame in frames:
+                    _note(job.tally, way.scan, frame)
+                    yield frame
         except UpstreamError as error:
             job.tally.sent = error.sent
             raise _failed(error) from None
@@ -81,10 +89,10 @@ class Remote:
     def upstream(self, catalog: Catalog, name: str) -> Upstream:
         """The upstream of a provider, made at its first use."""
         provider = catalog.providers[name]
-        known = f"{name} {provider.base_url}"
+        known = f"{name} {provider.base_url} {provider.ca_file}"
         if known not in self._upstreams:
             lists = "/v1/models" if provider.dialects == ("messages",) else "/models"
-            self._upstreams[known] = Upstream(name, provider.base_url, lists=lists)
+            self._upstreams[known] = Upstream(name, provider.base_url, lists=lists, ca_file=provider.ca_file)
         return self._upstreams[known]
 
     async def close(self) -> None:
@@ -153,11 +161,11 @@ class _Translated(_Way):
         return msgspec.structs.replace(event, meters=self.scan.meters, reasoning=self.scan.reasoning)
 
 
-def _way(job: Job, provider: Provider, change: Change) -> _Way:
+def _way(job: Job, spoken: tuple[str, ...], change: Change) -> _Way:
     dialect = job.sent.dialect
-    if dialect.name in provider.dialects:
+    if dialect.name in (*spoken, embeddings.NAME):
         return _Way(dialect, dialect.splice(job.sent.body, change))
-    return _Translated(DIALECTS[provider.dialects[0]], dialect.prompt(job.sent.body), change)
+    return _Translated(DIALECTS[spoken[0]], dialect.prompt(job.sent.body), change)
 
 
 def _note(tally: Tally, scan: Scan, frame: Frame | None) -> None:
@@ -188,7 +196,13 @@ async def _events(pieces: AsyncIterator[bytes], scan: Scan, job: Job, *, silent:
 
 
 async def _body(pieces: AsyncIterator[bytes], scan: Scan) -> bytes:
-    whole = b"".join([piece async for piece in pieces])
+    kept, size = list[bytes](), 0
+    async for piece in pieces:
+        kept.append(piece)
+        size += len(piece)
+        if size > MOST_BODY:
+            raise UpstreamError("the provider sent an answer without end", sent=True)
+    whole = b"".join(kept)
     scan.data(whole)
     return whole
 

@@ -70,8 +70,7 @@ class Run:
 
     def keep(self, data: bytes) -> None:
         """Remember what the client was told, up to a bound."""
-        if len(self.answer) < _KEPT:
-            self.answer += data
+        self.answer += data[: _KEPT - len(self.answer)]
 
     def stop(self) -> None:
         """The person ends it; its client is told."""

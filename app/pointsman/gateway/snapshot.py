@@ -28,13 +28,14 @@ async def take(house: House, address: str, started: float) -> Snapshot:
         started=started,
         paused=house.pauses.paused("*", now),
         paused_until=house.pauses.until.get("*"),
-        notices=[*house.notices, *house.keeping.bodies.notices()],
+        notices=[*house.notices, *house.keeping.bodies.notices(), *house.responses.notices()],
         today=_today(day, counts, caps, await saving.of(house, day.saved, now)),
         caps=caps,
         running=[_running(run) for run in house.live.all()],
         approvals=house.approvals.open(),
         agents=await agents(house, now, counts, day),
         models=models(house),
+        downloads=house.downloads.states(),
     )
 
 

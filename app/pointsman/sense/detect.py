@@ -79,8 +79,14 @@ def read_text(value: Any) -> Iterator[str]:
             pending += part.values()
         elif isinstance(part, list):
             pending += part
-        elif isinstance(part, int) and not isinstance(part, bool) and abs(part) < _LONGEST_NUMBER:
-            yield str(part)
+        elif _whole(part):
+            yield str(int(part))
+
+
+def _whole(value: Any) -> bool:
+    """Whether it is a whole number, also where it is written with a point or an exponent."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) < _LONGEST_NUMBER and value == int(value)
 
 
 def _plain(text: str) -> str:

@@ -26,6 +26,12 @@ _ADD = Prepared(insert(_AUDIT))
 _NOBODY: ColumnElement[str] = literal_column("''")
 
 
+WAITED_MS = 1000.0
+"""A request that began to be answered later than this was queued: for a slot, for money or for a person."""
+COUNTED_KINDS = ("request", "attempt")
+APART = "\x1f"
+
+
 class Row(Struct, frozen=True, kw_only=True):
     """What happened. `plan`, `validators`, `price` and `detail` are JSON; `attempt` 0 means none.
 
@@ -75,6 +81,7 @@ class Row(Struct, frozen=True, kw_only=True):
     price_source: str = ""
     price: str = "{}"
     detail: str = "{}"
+    counted: str = ""
     seq: int = 0
     previous: str = ""
     hash: str = ""
@@ -160,10 +167,23 @@ class _Once:
             self._link = append(connection, self._row)
 
 
+def counted(row: Row) -> str:
+    """What the counters look at, in one text: they read a day of rows from one index, and group by one column."""
+    if row.kind not in COUNTED_KINDS:
+        return ""
+    waited = "waited" if row.queue_ms is not None and row.queue_ms >= WAITED_MS else ""
+    return APART.join((row.kind, row.agent or "", row.target or "", row.outcome, row.code or "", waited))
+
+
 def append(connection: Connection, row: Row) -> Link:
     """Add a row to the chain, in the transaction of this connection."""
     seq, previous = chain.head(connection)
-    given = asdict(row) | {"estimated": int(row.estimated), "seq": seq + 1, "previous": previous}
+    given = asdict(row) | {
+        "estimated": int(row.estimated),
+        "seq": seq + 1,
+        "previous": previous,
+        "counted": counted(row),
+    }
     values = chain.sealed(given)
     _ADD(connection, values)
     move = _MOVE_HEAD if seq else _START_HEAD

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, case, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
-from pointsman.store.audit import within
+from pointsman.store.audit import APART, within
 from pointsman.store.db import Database
 from pointsman.store.tables import table
-
-WAITED_MS = 1000.0
-"""A request that began to be answered later than this was queued: for a slot, for money or for a person."""
 
 _AUDIT = table("audit")
 _C = _AUDIT.c
@@ -56,27 +52,14 @@ class Tables(Struct, frozen=True, kw_only=True):
     handovers: list[Handover]
 
 
-def _number(condition: Any) -> Any:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
-
-
-_REQUEST = _C.kind == "request"
-
-
-def _ended(*outcomes: str) -> Any:
-    return _number(_REQUEST & _C.outcome.in_(outcomes))
-
-
-_COUNTED: dict[str, Any] = {
-    "requests": _number(_REQUEST),
-    "answered_first": _ended("done"),
-    "by_fallback": _ended("failed_over"),
-    "rejected": _ended("rejected", "refused"),
-    "failed": _ended("failed"),
-    "stopped": _ended("stopped", "cancelled"),
-    "queued": _number(_REQUEST & (_C.queue_ms >= WAITED_MS)),
-    "escalated": _number(_C.outcome == "escalated"),
-    "timed_out": _number(_C.code == "timed_out"),
+_ENDINGS = {
+    "done": "answered_first",
+    "failed_over": "by_fallback",
+    "rejected": "rejected",
+    "refused": "rejected",
+    "failed": "failed",
+    "stopped": "stopped",
+    "cancelled": "stopped",
 }
 
 
@@ -92,28 +75,39 @@ class Counters:
 
 
 def _tables(connection: Connection, since: float | None, until: float | None) -> Tables:
-    target, agent = func.coalesce(_C.target, _NONE), func.coalesce(_C.agent, _NONE)
-    sums = [sum_.label(name) for name, sum_ in _COUNTED.items()]
-    query = select(target.label("target"), agent.label("agent"), *sums).group_by(target, agent)
-    asked = query.where(_C.kind.in_(("request", "attempt")), *within(since, until))
-    rows = connection.execute(asked).mappings().all()
+    query = select(_C.counted, func.count()).where(_C.counted != "", *within(since, until)).group_by(_C.counted)
+    rows = [(counted.split(APART), count) for counted, count in connection.execute(query)]
     return Tables(
-        by_target=_folded(rows, lambda row: row["target"]),
-        by_agent=_folded(rows, lambda row: row["agent"]),
+        by_target=_folded((fare, fare[2], count) for fare, count in rows),
+        by_agent=_folded((fare, fare[1], count) for fare, count in rows),
         handovers=_handovers(connection, since, until),
     )
 
 
-def _folded(rows: Sequence[Any], name_of: Callable[[Any], str]) -> list[Count]:
+def _folded(rows: Iterable[tuple[list[str], str, int]]) -> list[Count]:
     """The rows of one name added up, the busiest first."""
     sums: dict[str, dict[str, int]] = {}
-    for row in rows:
-        known = sums.setdefault(name_of(row), dict.fromkeys(_COUNTED, 0))
-        for name in _COUNTED:
-            known[name] += row[name]
-    return sorted(
-        (Count(name=name, **known) for name, known in sums.items()), key=lambda one: (-one.requests, one.name)
-    )
+    for fare, name, count in rows:
+        known = sums.setdefault(name, {})
+        for what in _what(fare):
+            known[what] = known.get(what, 0) + count
+    counts = (Count(name=name, **known) for name, known in sums.items())
+    return sorted(counts, key=lambda one: (-one.requests, one.name))
+
+
+def _what(fare: list[str]) -> Iterator[str]:
+    """What one row counts as."""
+    kind, _, _, outcome, code, waited = fare
+    if kind == "request":
+        yield "requests"
+        if outcome in _ENDINGS:
+            yield _ENDINGS[outcome]
+        if waited:
+            yield "queued"
+    if outcome == "escalated":
+        yield "escalated"
+    if code == "timed_out":
+        yield "timed_out"
 
 
 def _handovers(connection: Connection, since: float | None, until: float | None) -> list[Handover]:

@@ -62,23 +62,31 @@ class PriceBook:
         moment = now if isinstance(now, datetime) else datetime.fromtimestamp(now, UTC)
         # A name alone says nothing about who sends the bill: the address does.
         model = self.list.find(provider.base_url, target.model or target.name)
-        return None if model is None else listed(model, self.list, moment)
+        ways = _BOTH_WAYS[:1] if "embeddings" in target.can else _BOTH_WAYS  # vectors have no price of their own
+        return None if model is None else listed(model, self.list, moment, ways)
 
 
-def listed(model: ModelInfo, prices: PriceList, moment: datetime) -> Rates | None:
+def listed(model: ModelInfo, prices: PriceList, moment: datetime, ways: tuple[str, ...] = _BOTH_WAYS) -> Rates | None:
     """The list's rates for a request that begins at this moment."""
     dated = prices.dated or _since(model, prices, moment)
-    now = _rates(model.get_prices(moment), prices.source, dated)
-    soon = _rates(model.get_prices(moment + LASTING), prices.source, dated)
+    now = _rates(model.get_prices(moment), prices.source, dated, ways)
+    soon = _rates(model.get_prices(moment + LASTING), prices.source, dated, ways)
     if now is None or soon is None:
         return None
-    return now if now == soon else dearest(now, soon)
+    found = now if now == soon else dearest(now, soon)
+    return _with_hours(found) if "claude" in model.id else found
 
 
-def _rates(price: ModelPrice, source: str, dated: str) -> Rates | None:
+def _with_hours(rates: Rates) -> Rates:
+    """Claude's cache of an hour costs twice the input, also at brokers whose list leaves it out."""
+    above = tuple((start, _with_hours(higher)) for start, higher in rates.above)
+    return msgspec.structs.replace(rates, cache_write_long=max(rates.cache_write_long, 2 * rates.input), above=above)
+
+
+def _rates(price: ModelPrice, source: str, dated: str, ways: tuple[str, ...]) -> Rates | None:
     """Rates from dollars per million tokens. A cache rate that the list leaves out is the input's."""
     amounts = {key: amount for key, amount in vars(price).items() if amount is not None}
-    if any(key not in amounts for key in _BOTH_WAYS):
+    if any(key not in amounts for key in ways):
         return None
     starts = sorted({tier.start for amount in amounts.values() for tier in getattr(amount, "tiers", ())})
     above = tuple((start, _flat(amounts, start + 1, source, dated)) for start in starts)
@@ -94,7 +102,8 @@ def _flat(amounts: Mapping[str, Any], input_tokens: int, source: str, dated: str
     input_ = max(at[key] for key in _INPUT if key in at)
     cached = max((at[key] for key in _CACHED if key in at), default=input_)
     short = at.get("cache_write_5m_mtok", at.get("cache_write_mtok", input_))
-    output = max(amount for key, amount in at.items() if key.startswith("output_") and key.endswith("_mtok"))
+    outputs = (amount for key, amount in at.items() if key.startswith("output_") and key.endswith("_mtok"))
+    output = max(outputs, default=Decimal(0))
     return Rates(
         input=_micro(input_, _PER_MILLION),
         cache_read=_micro(cached, _PER_MILLION),

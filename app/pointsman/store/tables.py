@@ -172,7 +172,7 @@ class AuditRow(SQLModel, table=True):
         Index("audit_at", "at"),
         Index("audit_agent", "agent"),
         Index("audit_request", "request"),
-        Index("audit_fares", "at", "kind", "agent", "target", "outcome", "code", "queue_ms"),
+        Index("audit_counted", "at", "counted"),
         Index(
             "audit_day",
             *("at", "agent", "tier", "saved"),
@@ -225,6 +225,7 @@ class AuditRow(SQLModel, table=True):
     price_source: str = _text()
     price: str = _text()
     detail: str = _text()
+    counted: str = _text()
     previous: str = _text()
     hash: str = _text()
 

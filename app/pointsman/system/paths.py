@@ -53,6 +53,11 @@ class Paths(msgspec.Struct, frozen=True):
         return self.home / "bodies"
 
     @property
+    def responses(self) -> Path:
+        """Responses that agents may continue from, sealed."""
+        return self.home / "responses.sqlite3"
+
+    @property
     def id(self) -> str:
         """A short name for this home; the keychain item carries it, so that two homes never share one."""
         return hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:12]

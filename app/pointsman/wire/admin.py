@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from pointsman.wire import admin_access, admin_records
+from pointsman.wire import admin_access, admin_models, admin_records
 
 PROTOCOL = 1
 
@@ -32,6 +32,15 @@ Egress = admin_records.Egress
 ForgetBodies = admin_records.ForgetBodies
 KeepBodies = admin_records.KeepBodies
 ShowBody = admin_records.ShowBody
+Download = admin_models.Download
+PullModel = admin_models.PullModel
+PausePull = admin_models.PausePull
+ResumePull = admin_models.ResumePull
+CancelPull = admin_models.CancelPull
+ListPulls = admin_models.ListPulls
+RemoveModel = admin_models.RemoveModel
+LoadModel = admin_models.LoadModel
+UnloadModel = admin_models.UnloadModel
 
 
 class CapState(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,8 +150,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantState(msgspec.Struct, frozen=True, kw_only=True):
-    """An allowance over a cap that counts still. `scope` is request, session, agent or always; `bound` is to whom
-    it is bound; `left` is what is not yet spent (each window, for always); `expires` None means until revoked.
+    """An allowance over a cap that counts still.
+
+    `scope` is request, session, agent or always; `bound` is to whom it is bound; `left` is what is not yet spent
+    (each window, for always); `expires` None means until revoked.
     """
 
     id: str
@@ -196,6 +207,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     approvals: list[Question]
     agents: list[AgentState]
     models: list[ModelState]
+    downloads: list[Download] = []
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
@@ -259,25 +271,13 @@ class RemoveCap(msgspec.Struct, frozen=True, tag="remove_cap"):
     name: str
 
 
-class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):
-    """Load a local model now."""
-
-    model: str
-
-
-class UnloadModel(msgspec.Struct, frozen=True, tag="unload_model"):
-    """End a local model's worker."""
-
-    model: str
-
-
 class Explain(msgspec.Struct, frozen=True, tag="explain"):
     """Say what would happen to this body of a request in a dialect; no call is made."""
 
     body: str
     agent: str | None = None
     headers: dict[str, str] = {}
-    dialect: Literal["chat", "responses", "messages"] = "chat"
+    dialect: Literal["chat", "responses", "messages", "completions", "embeddings"] = "chat"
 
 
 class Spend(msgspec.Struct, frozen=True, tag="spend"):
@@ -330,8 +330,7 @@ Command = (
     | SetKey
     | RemoveKey
     | TestKey
-    | LoadModel
-    | UnloadModel
+    | admin_models.ModelCommand
     | Explain
     | Spend
     | Prices

@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 MOST_TOKENS = 10_000_000
 LAST_USER = 65_536  # characters kept for the rules
-_SHORT = 8  # bytes: true, null, a number
+SYSTEM = 4_096  # characters of the system prompt in which an agent says what a call of its own is for
+_SHORT = 7  # bytes: true, null, a number; the shortest mail address in its quotes has one more
 _fields = msgspec.json.Decoder(Fields)
 
 

@@ -133,6 +133,7 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
         unpriced=_unpriced(peek, heads, fields),
         rest=body_.rest(fields, _SENSED_APART, sense),
         last_user=next((_text(head) for head in reversed(heads) if head.role == "user"), "")[: body_.LAST_USER],
+        system=next((_text(head) for head in heads if head.role in ("system", "developer")), "")[: body_.SYSTEM],
         digest=body_.whole(fields),
         hints=hints,
     )

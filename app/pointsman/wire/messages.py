@@ -30,6 +30,7 @@ _OWN_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
 _TOOL_PROMPT = 2_000  # tokens; the largest that the vendor names is under 1,000
 _SPEEDS = ("standard",)
 _PLACES = ("global", "not_available")
+_EDITS = ("clear_",)  # edits of the context that cost nothing; a compaction is a request of its own, told apart
 # Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
 _PRICED = frozenset(
     [
@@ -52,6 +53,7 @@ class _Body(msgspec.Struct, frozen=True):
     service_tier: str | None = None
     speed: str | None = None
     inference_geo: str | None = None
+    context_management: msgspec.Raw = msgspec.Raw()
     thread: msgspec.Raw = msgspec.Raw()
 
 
@@ -77,6 +79,10 @@ class _Tool(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
+class _Edits(msgspec.Struct, frozen=True):
+    edits: list[_Tool] | None = None
+
+
 class ThreadUnsupported(BadRequest):
     """Message threads keep a conversation at the vendor; the SDK resends all of it when it reads this code."""
 
@@ -87,6 +93,7 @@ _bodies = msgspec.json.Decoder(_Body)
 _heads = msgspec.json.Decoder(_Head)
 _tools = msgspec.json.Decoder(_Tool)
 _blocks = msgspec.json.Decoder(list[_Block])
+_edits = msgspec.json.Decoder(_Edits | None)
 
 
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
@@ -115,6 +122,7 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
         extra_tokens=sum(_TOOL_PROMPT for tool in peek.tools or () if _kind(tool).startswith(_OWN_TOOLS)),
         rest=body_.rest(fields, _SENSED_APART, sense),
         last_user=next((_said(head) for head in reversed(heads) if head.role == "user"), "")[: body_.LAST_USER],
+        system=bytes(fields.get("system", b""))[: body_.SYSTEM].decode("utf-8", "replace"),
         digest=body_.whole({**fields, "system": msgspec.Raw(_lasting(peek, bytes(fields.get("system", b""))))}),
         hints=hints,
     )
@@ -192,12 +200,22 @@ def _unpriced(peek: _Body, heads: list[_Head], fields: body_.Fields) -> str | No
             return what
     if found := body_.strange(fields, _PRICED):
         return found
+    if not _only_clears(bytes(peek.context_management)):
+        return "this edit of the context"
     kinds = (_kind(tool) for tool in peek.tools or ())
     tool = next((kind for kind in kinds if kind not in _TOOLS and not kind.startswith(_OWN_TOOLS)), None)
     if tool is not None:
         return f"a tool of type '{body_.plain(tool)}'"
     block = next((block for head in heads for block in _all(head) if not _bounded(block)), None)
     return None if block is None else f"a block of type '{body_.plain(block.type)}'"
+
+
+def _only_clears(given: bytes) -> bool:
+    try:
+        known = _edits.decode(given or b"null") or _Edits()
+    except msgspec.DecodeError:
+        return False
+    return all((edit.type or "").startswith(_EDITS) for edit in known.edits or ())
 
 
 def _bounded(block: _Block) -> bool:

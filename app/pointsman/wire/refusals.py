@@ -63,7 +63,7 @@ def message(refusal: Refusal) -> str:
 
 def _openai(refusal: Refusal) -> dict[str, str | None]:
     kind = _OPENAI.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request_error")
-    return {"message": message(refusal), "type": kind, "param": None, "code": refusal.code}
+    return {"message": message(refusal), "type": kind, "param": refusal.param, "code": refusal.code}
 
 
 def _anthropic(refusal: Refusal) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class _Body(msgspec.Struct, frozen=True):
     background: bool | None = None
     tools: list[msgspec.Raw] | None = None
     text: _Text | None = None
+    reasoning: _Reasoning | None = None
     service_tier: str | None = None
     previous_response_id: str | None = None
     conversation: Any = None
@@ -78,8 +79,19 @@ class _Item(msgspec.Struct, frozen=True):
     tools: list[msgspec.Raw] | None = None
 
 
+class _Place(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
 class _Tool(msgspec.Struct, frozen=True):
     type: str = ""
+    environment: _Place | None = None
+    execution: str | None = None
+    tools: list[msgspec.Raw] | None = None
+
+
+class _Reasoning(msgspec.Struct, frozen=True):
+    mode: str | None = None
 
 
 _bodies = msgspec.json.Decoder(_Body)
@@ -110,18 +122,19 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
         unpriced=_unpriced(peek, items, fields),
         rest=body_.rest(fields, _SENSED_APART, sense),
         last_user=next((_said(item) for item in reversed(items) if item.role == "user"), "")[: body_.LAST_USER],
+        system=next((_said(item) for item in items if item.role in ("system", "developer")), "")[: body_.SYSTEM],
         digest=body_.whole(fields),
         hints=hints,
     )
 
 
 def _stateless(peek: _Body) -> None:
-    """Conversations that a vendor keeps hold text that was never bounded or looked at here."""
+    """What a vendor keeps was never bounded or looked at here. The gateway puts in what it keeps before this is read."""
     for name, given in (("previous_response_id", peek.previous_response_id), ("conversation", peek.conversation)):
         if given is not None:
-            raise BadRequest(f"'{name}' is not kept here. Send the whole conversation in 'input'.")
+            raise BadRequest(f"'{name}' is not known here. Send the whole conversation in 'input'.")
     if peek.background:
-        raise BadRequest("'background' is not served here. Send the request without it.")
+        raise BadRequest("'background' is no part of a request that is answered now. Send it without.")
 
 
 def _all(peek: _Body, fields: body_.Fields) -> tuple[list[msgspec.Raw], list[_Item]]:
@@ -160,13 +173,12 @@ def _message(raw: bytes, item: _Item, sense: Sense) -> Message:
 
 
 def _pieces(item: _Item) -> list[_Part]:
-    """The parts of a message, or of what a tool gave back."""
-    if isinstance(item.content, list):
-        return item.content
+    """The parts of a message, and of what a tool gave back."""
+    said = item.content if isinstance(item.content, list) else []
     if not isinstance(item.output, list):
-        return []
+        return said
     try:
-        return msgspec.convert(item.output, list[_Part])
+        return [*said, *msgspec.convert(item.output, list[_Part])]
     except msgspec.ValidationError:
         return [_Part(type="output that cannot be read")]
 
@@ -181,12 +193,13 @@ def _unpriced(peek: _Body, items: list[_Item], fields: body_.Fields) -> str | No
     """What may cost money that tokens do not show. Names are cut: they are the client's text."""
     if peek.service_tier not in (None, "auto", "default", "flex"):
         return "this service tier"
+    if peek.reasoning and peek.reasoning.mode not in (None, "standard"):
+        return "this mode of reasoning"
     if found := body_.strange(fields, _PRICED):
         return found
     offered = [*(peek.tools or ()), *(tool for item in items for tool in item.tools or ())]
-    tool = next((kind for kind in map(_kind, offered) if kind not in _TOOLS), None)
-    if tool is not None:
-        return f"a tool of type '{body_.plain(tool)}'"
+    if found := next((found for tool in offered if (found := _hosted(tool))), None):
+        return found
     item = next((item for item in items if item.type not in _ITEMS), None)
     if item is not None:
         return f"an item of type '{body_.plain(item.type)}'"
@@ -200,10 +213,22 @@ def _bounded(part: _Part) -> bool:
     return (part.image_url or "").startswith(("data:image/", "http://", "https://"))
 
 
-def _kind(tool: msgspec.Raw) -> str:
+def _hosted(raw: msgspec.Raw) -> str | None:
+    """A tool that the provider runs, which costs extra or takes turns of its own, said in words."""
+    tool = _tool(raw)
+    if tool.type not in _TOOLS:
+        return f"a tool of type '{body_.plain(tool.type)}'"
+    if tool.environment is not None and tool.environment.type != "local":
+        return f"a tool of type '{body_.plain(tool.type)}' at the provider's"
+    if tool.type == "tool_search" and tool.execution != "client":
+        return "a search for tools at the provider's"
+    return next((found for inner in tool.tools or () if (found := _hosted(inner))), None)
+
+
+def _tool(raw: msgspec.Raw) -> _Tool:
     try:
-        return _tools.decode(tool).type
-    except msgspec.DecodeError:
+        return _tools.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
         raise BadRequest("A tool does not fit responses: it must be an object with a type.") from None
 
 

@@ -90,10 +90,13 @@ class _ChatUsage(msgspec.Struct, frozen=True):
     prompt_tokens_details: _PromptDetails | None = None
     completion_tokens_details: _OutputDetails | None = None
     prompt_cache_hit_tokens: int | None = None
-    cost: float | str | None = None
+    cost: Any = None
+    is_byok: bool | None = None
+    cost_details: Any = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
+    index: int | None = None
     delta: dict[str, Any] | None = None
     message: dict[str, Any] | None = None
     text: str | None = None
@@ -112,6 +115,12 @@ class ChatScan(Scan):
     last = b"data: [DONE]\n\n"
     _chunks: ClassVar = msgspec.json.Decoder(_Chunk)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._reason: str | None = None
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
+
     def data(self, data: bytes) -> Seen:
         """Take one chunk, or a whole completion."""
         if data == b"[DONE]":
@@ -123,12 +132,21 @@ class ChatScan(Scan):
         if chunk.usage is not None:
             self._usage(chunk.usage)
         for choice in chunk.choices or ():
-            self.finish = choice.finish_reason or self.finish
+            self._choice(choice)
         return Seen(
             content=any(_has_content(choice) for choice in chunk.choices or ()),
             usage_only=chunk.usage is not None and not chunk.choices,
             error=chunk.error is not None,
         )
+
+    def _choice(self, choice: _Choice) -> None:
+        """Where several answers come at once, the whole is there with the last of them."""
+        at = choice.index or 0
+        self._begun.add(at)
+        if choice.finish_reason:
+            self._ended.add(at)
+            self._reason = choice.finish_reason
+        self.finish = self._reason if self._begun == self._ended else None
 
     def _usage(self, usage: _ChatUsage) -> None:
         details = usage.prompt_tokens_details or _PromptDetails()
@@ -136,7 +154,7 @@ class ChatScan(Scan):
         if details.cached_tokens is None:  # DeepSeek's own name for it
             details = msgspec.structs.replace(details, cached_tokens=usage.prompt_cache_hit_tokens)
         if self._inside(usage.prompt_tokens, _output(usage), details):
-            self.cost = _dollars(usage.cost) or None  # a cost of nothing for tokens is a bill that comes another way
+            self.cost = _told_cost(usage) or None  # a cost of nothing for tokens is a bill that comes another way
 
 
 def _output(usage: _ChatUsage) -> int | None:
@@ -151,7 +169,9 @@ class _ResponsesUsage(msgspec.Struct, frozen=True):
     output_tokens: int | None = None
     input_tokens_details: _PromptDetails | None = None
     output_tokens_details: _OutputDetails | None = None
-    cost: float | str | None = None
+    cost: Any = None
+    is_byok: bool | None = None
+    cost_details: Any = None
 
 
 class _Response(msgspec.Struct, frozen=True):
@@ -198,7 +218,7 @@ class ResponsesScan(Scan):
             details = usage.input_tokens_details or _PromptDetails()
             self.reasoning = (usage.output_tokens_details or _OutputDetails()).reasoning_tokens or 0
             known = self._inside(usage.input_tokens, usage.output_tokens, details)
-            self.cost = (_dollars(usage.cost) or None) if known else None
+            self.cost = (_told_cost(usage) or None) if known else None
         if response.status in _ENDS:
             self.finish = response.status
         return Seen(content=True, done=True, error=response.status == "failed")
@@ -215,7 +235,9 @@ class _MessagesUsage(msgspec.Struct, frozen=True):
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_creation: _Written | None = None
-    cost: float | str | None = None
+    cost: Any = None
+    is_byok: bool | None = None
+    cost_details: Any = None
 
 
 class _Delta(msgspec.Struct, frozen=True):
@@ -278,7 +300,7 @@ class MessagesScan(Scan):
             self.meters = Meters(
                 fresh_input=fresh, cache_read=read, cache_write_short=short, cache_write_long=kept, output=output
             )
-            self.cost = _dollars(told.cost) or None
+            self.cost = _told_cost(told) or None
         else:
             self.meters = None
 
@@ -294,9 +316,21 @@ def _has_content(choice: _Choice) -> bool:
     return spoken or bool(choice.text) or choice.finish_reason is not None
 
 
-def _dollars(value: float | str | None) -> int | None:
-    """A provider's own cost in dollars, to micro-dollars, rounded up."""
-    if value is None:
+def _told_cost(usage: _ChatUsage | _ResponsesUsage | _MessagesUsage) -> int | None:
+    """What the provider says that it costs. With a vendor's key of one's own a broker tells its fee apart from the bill."""
+    fee = _dollars(usage.cost)
+    if not usage.is_byok:
+        return fee
+    details = usage.cost_details
+    bill = _dollars(details.get("upstream_inference_cost")) if isinstance(details, dict) else None
+    return None if bill is None else (fee or 0) + bill
+
+
+def _dollars(value: Any) -> int | None:
+    """A provider's own cost in dollars, to micro-dollars, rounded up. Perplexity tells it in parts, with their total."""
+    if isinstance(value, dict):
+        value = value.get("total_cost")
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         dollars = Decimal(str(value))

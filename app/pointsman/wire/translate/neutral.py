@@ -122,6 +122,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
+    logit_bias: dict[str, float] | None = None
     effort: str | None = None
     verbosity: str | None = None
     user: str | None = None

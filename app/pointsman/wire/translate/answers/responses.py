@@ -29,7 +29,7 @@ _REPEATED: dict[str, Any] = {
     "reasoning": {"effort": None, "summary": None},
     "safety_identifier": None,
     "service_tier": "default",
-    "store": False,
+    "store": True,
     "temperature": 1.0,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
@@ -175,20 +175,7 @@ class ResponsesWriter:
         return told
 
     def _response(self, status: str) -> dict[str, Any]:
-        return {
-            **_REPEATED,
-            **{name: value for name, value in self._about.asked.items() if name in _REPEATED and value is not None},
-            "id": f"resp_{self._about.id}",
-            "object": "response",
-            "created_at": self._about.created,
-            "completed_at": None,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "model": self._about.model,
-            "output": [],
-            "usage": None,
-        }
+        return bare(self._about, status)
 
     def _of_item(self, kind: str, **more: Any) -> bytes:
         assert self._open is not None
@@ -197,6 +184,24 @@ class ResponsesWriter:
     def _event(self, kind: str, **more: Any) -> bytes:
         self._number += 1
         return sse.encode(msgspec.json.encode({"type": kind, "sequence_number": self._number, **more}), kind)
+
+
+def bare(about: Answering, status: str) -> dict[str, Any]:
+    """A response without output."""
+    return {
+        **_REPEATED,
+        **{name: value for name, value in about.asked.items() if name in _REPEATED and value is not None},
+        "id": f"resp_{about.id}",
+        "object": "response",
+        "created_at": about.created,
+        "completed_at": None,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "model": about.model,
+        "output": [],
+        "usage": None,
+    }
 
 
 def _argued(item: _Item) -> str:

@@ -90,6 +90,7 @@ class _Body(msgspec.Struct, frozen=True):
     stop: str | list[str] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
+    logit_bias: dict[str, float] | None = None
     reasoning_effort: str | None = None
     verbosity: str | None = None
     user: str | None = None
@@ -114,6 +115,7 @@ def read(body: bytes) -> Prompt:
         max_tokens=body_.limit("max_tokens", (found.max_tokens, found.max_completion_tokens)),
         stop=tuple(stop),
         logprobs=(found.top_logprobs or 0) if found.logprobs else None,
+        logit_bias=found.logit_bias or None,
         effort=found.reasoning_effort,
         stream=bool(found.stream),
         usage=bool(found.stream_options and found.stream_options.include_usage),
@@ -206,6 +208,8 @@ def write(prompt: Prompt, change: Change) -> bytes:
         body["reasoning_effort"] = prompt.effort
     if prompt.logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": prompt.logprobs}
+    if prompt.logit_bias:
+        body["logit_bias"] = prompt.logit_bias
     if prompt.stop:
         body["stop"] = list(prompt.stop)
     if prompt.stream:

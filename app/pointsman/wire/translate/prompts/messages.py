@@ -201,6 +201,7 @@ _NO_PLACE = (
     "seed",
     "min_p",
     "logprobs",
+    "logit_bias",
     "verbosity",
 )
 _AN_OBJECT = msgspec.Raw(b'{"type":"object","properties":{}}')

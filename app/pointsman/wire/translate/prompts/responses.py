@@ -182,7 +182,7 @@ def _format(text: dict[str, Any]) -> Format | None:
     return Format("json_object") if wanted.get("type") == "json_object" else None
 
 
-_NO_PLACE = ("top_k", "min_p", "frequency_penalty", "presence_penalty", "seed")
+_NO_PLACE = ("top_k", "min_p", "frequency_penalty", "presence_penalty", "seed", "logit_bias")
 
 
 def lost(prompt: Prompt) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +10,17 @@ import msgspec
 from pointsman.wire.translate.neutral import Prompt
 from pointsman.wire.translate.prompts import chat
 
-_SAME = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "seed")
+_SAME = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "logit_bias",
+    "logprobs",
+)
 
 
 def fields(prompt: Prompt) -> dict[str, Any]:
@@ -17,4 +28,16 @@ def fields(prompt: Prompt) -> dict[str, Any]:
     told = {name: value for name in _SAME if (value := getattr(prompt, name)) is not None}
     options: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(chat.options(prompt)))
     options.pop("parallel_tool_calls", None)
+    if prompt.effort:  # templates know one of the two names, or neither
+        told["template"] = {"reasoning_effort": prompt.effort, "enable_thinking": prompt.effort != "none"}
     return {**told, **options, "messages": chat.messages(prompt), "stop": list(prompt.stop)}
+
+
+def logprobs(told: Sequence[Any]) -> msgspec.Raw:
+    """The worker's logprobs of some tokens in chat completions' shape; nothing where it told none."""
+    content = [{**_logprob(one), "top_logprobs": [_logprob(other) for other in one.top]} for one in told]
+    return msgspec.Raw(msgspec.json.encode({"content": content, "refusal": None})) if content else msgspec.Raw()
+
+
+def _logprob(one: Any) -> dict[str, Any]:
+    return {"token": one.token, "logprob": one.logprob, "bytes": one.bytes}

@@ -1,0 +1,216 @@
+"""Responses with state at the agent door: put into the request that continues from them, told again, forgotten.
+
+Each belongs to the agent whose key made it; for any other agent it is not there. Those that are made in the background
+live here until they end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from pointsman.core import keeping
+from pointsman.core.errors import BadRequest, NotFound, PreviousNotFound, TooLarge
+from pointsman.gateway.reply import Reply
+from pointsman.gateway.run import Run
+from pointsman.store.responses import KeptResponse, Responses
+from pointsman.wire import stored
+
+if TYPE_CHECKING:
+    from pointsman.gateway.house import House
+
+_ENDED = ("completed", "incomplete")
+_LARGE = 262_144  # bytes of a body that is read in a thread, so that the others' streams go on
+_MOST = 32 * 2**20  # bytes of a conversation that is put together again
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request with its whole conversation: `body` is what is answered, `items` all that goes in.
+
+    `sensitivity` is what was ruled of what it continues from.
+    """
+
+    body: bytes
+    items: bytes = b""
+    previous: str | None = None
+    store: bool = False
+    background: bool = False
+    sensitivity: str | None = None
+
+
+class Working(Protocol):
+    """A response that is being made in the background, of what went in."""
+
+    items: bytes
+
+    def told(self) -> bytes:
+        """The response as it stands."""
+
+    async def cancel(self) -> None:
+        """Stop it, and wait until it is settled and kept."""
+
+
+class KeptResponses:
+    """What is kept of a house's agents."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.store = Responses(house.paths.responses, house.keychain.seal_key)
+        self.working: dict[tuple[str, str], Working] = {}
+
+    async def asked(self, agent: str, body: bytes) -> Asked:
+        """The request with what it continues from. Raises `PreviousNotFound`."""
+        given, items = await asyncio.to_thread(_read, body) if len(body) > _LARGE else _read(body)
+        previous, sensitivity = given.previous_response_id, None
+        if previous is not None:
+            before = await self._before(agent, previous)
+            items, sensitivity = (
+                [*stored.apart(before.items), *stored.spoken(before.response), *items],
+                before.sensitivity,
+            )
+        store = given.store is not False
+        whole = stored.joined(items) if store else b""
+        if previous is not None or given.background is not None:
+            body = stored.expanded(body, None if previous is None else items)
+        if len(body) > _MOST:
+            raise TooLarge(f"The whole conversation is over {_MOST // 2**20} MB, the most that Pointsman takes.")
+        return Asked(body, whole, previous, store, bool(given.background), sensitivity)
+
+    async def _before(self, agent: str, previous: str) -> KeptResponse:
+        """What went in and came out until then."""
+        kept = await self.store.get(agent, previous)
+        if kept is None:
+            raise PreviousNotFound(f"Previous response with id '{previous[:80]}' not found.")
+        if stored.status(kept.response) not in _ENDED:
+            raise BadRequest("'previous_response_id' names a response that has no whole answer. Wait until it has one.")
+        return kept
+
+    def keep(self, run: Run, asked: Asked, response: bytes) -> None:
+        """Keep an answer; what is private, or an agent's whose bodies are not kept, only until the gateway ends."""
+        id_ = stored.named(response)
+        if asked.store and id_:
+            kept = KeptResponse(agent=run.agent, id=id_, at=run.started, items=asked.items, response=response)
+            ruled = run.decision.ruling.sensitivity if run.decision is not None else kept.sensitivity
+            self.store.keep(msgspec.structs.replace(kept, lasting=self._lasting(run), sensitivity=ruled))
+
+    def mark(self, run: Run, response: bytes) -> None:
+        """That a response is on its way, so that its client hears of it should the gateway end. Holds nobody's words."""
+        id_ = stored.named(response)
+        self.store.keep(KeptResponse(agent=run.agent, id=id_, at=run.started, items=b"[]", response=response))
+
+    def _lasting(self, run: Run) -> bool:
+        if run.decision is None:
+            return False
+        session, sensitivity = run.decision.who.session, run.decision.ruling.sensitivity
+        keep = msgspec.structs.replace(self._house.catalog.keep, bodies=True)
+        on = self._house.keeping.on(run.agent)
+        return keeping.allowed(keep, sensitivity, tainted=bool(self._house.taints.of(session)), agent=on)
+
+    async def get(self, agent: str, id_: str) -> bytes:
+        """The response as it stands. Raises `NotFound`."""
+        if working := self.working.get((agent, id_)):
+            return working.told()
+        kept = await self._kept(agent, id_)
+        if stored.status(kept.response) in ("queued", "in_progress"):  # a gateway ended in the middle of it
+            error = {"code": "server_error", "message": "Pointsman ended before this response did. Send it again."}
+            return stored.changed(kept.response, status="failed", error=error)
+        return kept.response
+
+    async def replay(self, agent: str, id_: str, after: str) -> list[bytes]:
+        """The events of a response that has ended."""
+        response = await self.get(agent, id_)
+        if stored.status(response) in ("queued", "in_progress"):
+            raise BadRequest("This response has not ended. Fetch it without 'stream', until it has.")
+        return stored.replayed(response, int(after) if after.isascii() and after.isdecimal() else -1)
+
+    async def items(self, agent: str, id_: str, query: dict[str, str]) -> bytes:
+        """What went in, a page of it."""
+        working = self.working.get((agent, id_))
+        return stored.page(working.items if working else (await self._kept(agent, id_)).items, query)
+
+    async def forget(self, agent: str, id_: str) -> bytes:
+        """It is gone from this machine; what is being made is stopped first."""
+        if working := self.working.get((agent, id_)):
+            await working.cancel()
+        if not await self.store.delete(agent, id_):
+            raise _unknown(id_)
+        return msgspec.json.encode({"id": id_, "object": "response", "deleted": True})
+
+    async def forget_agent(self, agent: str) -> None:
+        """Its key is gone: nobody may ask for these any more."""
+        await asyncio.gather(*(one.cancel() for (owner, _), one in list(self.working.items()) if owner == agent))
+        await self.store.forget(agent=agent)
+
+    async def cancel(self, agent: str, id_: str) -> bytes:
+        """Stop what is made in the background; what was used until then is settled."""
+        if working := self.working.get((agent, id_)):
+            await working.cancel()
+        response = await self.get(agent, id_)
+        if b'"background":true' not in response:
+            raise BadRequest("Only a response that is made in the background can be cancelled.")
+        return response
+
+    def notices(self) -> list[str]:
+        """One sentence, if something is wrong with keeping."""
+        return [self.store.trouble] if self.store.trouble else []
+
+    async def close(self) -> None:
+        """Stop what is being made, then write what waits."""
+        await asyncio.gather(*(working.cancel() for working in list(self.working.values())))
+        await self.store.close()
+
+    async def _kept(self, agent: str, id_: str) -> KeptResponse:
+        kept = await self.store.get(agent, id_)
+        if kept is None:
+            raise _unknown(id_)
+        return kept
+
+
+def _read(body: bytes) -> tuple[stored.Given, list[msgspec.Raw]]:
+    given = stored.given(body)
+    return given, stored.items(given)
+
+
+def _unknown(id_: str) -> NotFound:
+    return NotFound(f"Response with id '{id_[:80]}' not found.")
+
+
+class Noted(Reply):
+    """Passes an answer on; the whole response is kept before its client has the last of it."""
+
+    def __init__(self, reply: Reply, kept: KeptResponses, run: Run, asked: Asked) -> None:
+        super().__init__(reply.put)
+        self._reply = reply
+        self._kept = kept
+        self._run = run
+        self._asked = asked
+        self._status = 0
+        self._stream = False
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Status and headers."""
+        self.started, self._status = True, status
+        self._stream = any(value.startswith(b"text/event-stream") for _, value in headers)
+        await self._reply.start(status, headers)
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """A piece of the body, which may be the one that holds the response."""
+        if self._status == 200 and data:
+            data = self._seen(data)
+        self.finished = last
+        await self._reply.send(data, last=last)
+
+    def _seen(self, data: bytes) -> bytes:
+        """A piece as its client gets it: each is one event, or the whole response."""
+        previous, response = self._asked.previous, None
+        if self._stream:
+            data = data if previous is None else stored.continued(data, previous)
+            response = stored.ended(data)
+        elif stored.named(data):
+            data = data if previous is None else stored.changed(data, previous_response_id=previous)
+            response = data
+        if response is not None:
+            self._kept.keep(self._run, self._asked, response)
+        return data
