@@ -161,7 +161,9 @@ class Bodies:
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> BadRequest:
-        return BadRequest(f"What is kept in {self._folder} cannot be used ({error.strerror}). Mend that, then try again.")
+        return BadRequest(
+            f"What is kept in {self._folder} cannot be used ({error.strerror}). Mend that, then try again."
+        )
 
 
 def _agent(file: File) -> str | None:
