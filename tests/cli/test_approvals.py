@@ -104,10 +104,10 @@ def test_caps_set_knows_every_word(words: type[caps.Scope], known: tuple[str, ..
     assert tuple(word.value for word in words) == known
 
 
-def test_a_cap_for_each_request_has_one_window(run: Run, door: FakeAdmin) -> None:
-    """Its window is `once`, unsaid."""
+def test_only_what_is_said_of_a_cap_is_sent(run: Run, door: FakeAdmin) -> None:
+    """The rest stays as it was, or as a new cap has it."""
     run("caps", "set", "each", "0.50", "--scope", "request", "--at-limit", "shorten")
-    sent = admin.SetCap(name="each", limit=500_000, window="once", scope="request", at_limit="shorten")
+    sent = admin.SetCap(name="each", limit=500_000, scope="request", at_limit="shorten")
     assert door.commands == [sent]
 
 

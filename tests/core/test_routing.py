@@ -276,3 +276,15 @@ def test_requests_are_values() -> None:
     other = msgspec.structs.replace(one, hints=Hints(tier="cloud"))
     assert one.hints.tier is None
     assert other.hints.tier == "cloud"
+
+
+def test_a_first_choice_that_is_passed_over_is_named() -> None:
+    """Whoever asked for this machine reads why something else answered."""
+    found = planned(request(model="local", n=2))
+    assert "; not small: it gives one answer at a time" in found.reason
+    assert "small" not in order(found)
+
+
+def test_a_header_keeps_a_request_on_this_machine() -> None:
+    """It narrows: nothing else is tried, whatever the fallback says."""
+    assert order(planned(request(hints=Hints(tier="local"), n=2))) == []

@@ -294,6 +294,17 @@ def test_a_full_disk_is_a_sentence_and_what_came_stays(target: Path) -> None:
     assert part.there(target) == 1000
 
 
+def test_a_disk_that_is_full_at_the_first_byte_is_a_sentence(target: Path) -> None:
+    """Even the note beside the file has no room."""
+    begun = part.Part(target, promise())
+    begun.open()
+    sidecar = part.beside(target)[1]
+    sidecar.with_name(f"{sidecar.name}.new").symlink_to("/dev/full")
+    with pytest.raises(HubProblem, match="The disk is full"):
+        begun.note("an-etag")
+    begun.close()
+
+
 async def test_a_folder_that_cannot_be_written_is_a_sentence(hub: FakeHub, target: Path) -> None:
     """The place is named."""
     target.parent.parent.mkdir(parents=True)

@@ -232,10 +232,37 @@ class TestChanges:
 
     async def test_a_pause_is_told_before_and_after(self, house: House, commands: Commands) -> None:
         """Who was paused until when."""
+        await commands.do(admin.AddAgent("claude"))
         await commands.do(admin.Pause("claude", 99.0))
         await commands.do(admin.Resume("claude"))
         details = [json.loads(row.detail) for row in reversed(await house.audit.newest(2))]
         assert details == [{"before": {}, "after": {"claude": 99.0}}, {"before": {"claude": 99.0}, "after": {}}]
+
+    async def test_only_agents_that_there_are_can_be_paused(self, commands: Commands) -> None:
+        """A name typed wrong pauses nobody, and says so."""
+        for command in (admin.Pause("ghost"), admin.Resume("ghost")):
+            with pytest.raises(NotFound):
+                await commands.do(command)
+
+    async def test_a_cap_changes_in_what_is_said_alone(self, house: House, commands: Commands) -> None:
+        """The limit anew; scope, match and actions as they were."""
+        await commands.do(admin.SetCap(name="bob", limit=5, scope="agent", match="bob", at_limit="refuse"))
+        await commands.do(admin.SetCap(name="bob", limit=6))
+        [cap] = await house.ledger.caps()
+        assert (cap.limit, cap.scope, cap.match, cap.at_limit, cap.window) == (6, "agent", "bob", "refuse", "day")
+
+    async def test_a_cap_on_each_request_has_one_window(self, house: House, commands: Commands) -> None:
+        """Its window is `once`, unsaid."""
+        await commands.do(admin.SetCap(name="each", limit=5, scope="request"))
+        assert [cap.window for cap in await house.ledger.caps()] == ["once"]
+
+    async def test_caps_that_nothing_used_yet_are_listed(self, commands: Commands) -> None:
+        """Whatever their scope and window."""
+        await commands.do(admin.SetCap(name="a", limit=5, scope="session", window="session"))
+        await commands.do(admin.SetCap(name="b", limit=5, scope="request"))
+        await commands.do(admin.SetCap(name="c", limit=5))
+        listed = await commands.do(admin.Listing("caps"))
+        assert [(cap.name, cap.left) for cap in listed] == [("a", 5), ("b", 5), ("c", 5)]
 
     async def test_rows_hold_no_keys(self, house: House, commands: Commands) -> None:
         """Neither an agent's nor a provider's, in no field."""

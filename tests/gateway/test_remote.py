@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pointsman.gateway import remote
-from pointsman.providers.upstream import UpstreamError
-from pointsman.wire.scan import ChatScan
+from pointsman.providers.upstream import Said, UpstreamError
+from pointsman.wire.scan import ChatScan, ResponsesScan, Scan
 
 
 async def pieces(*given: bytes) -> AsyncIterator[bytes]:
@@ -31,3 +31,33 @@ async def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(UpstreamError, match="without end") as raised:
         await remote._body(pieces(b"123456", b"123456"), ChatScan())
     assert raised.value.sent
+
+
+@pytest.mark.parametrize(
+    ("scan", "body"),
+    [
+        (ChatScan, b'{"error": {"message": "Too busy.", "code": 429}}'),
+        (ResponsesScan, b'{"object": "response", "status": "failed", "output": [], "error": {"message": "Too busy."}}'),
+    ],
+)
+async def test_an_error_under_a_status_of_success_is_one(scan: type[Scan], body: bytes) -> None:
+    """Brokers answer so; a client must not take it for an empty answer, and the next attempt may do better."""
+    with pytest.raises(UpstreamError) as raised:
+        await remote._body(pieces(body), scan())
+    failed = remote._failed(raised.value)
+    assert failed.again
+    assert failed.refusal.detail == "Too busy."
+
+
+@pytest.mark.parametrize(
+    "body", [b'[{"error": {"code": 400, "message": "No."}}]', b'{"message": "No."}', b'{"error": "No."}']
+)
+def test_the_message_of_an_error_is_found(body: bytes) -> None:
+    """Each vendor wraps it another way."""
+    assert remote._sentence(Said(400, {}, body)) == "No."
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"error": {"message": {"a": 1}}}'])
+def test_what_is_no_message_is_none(body: bytes) -> None:
+    """The reason has the status anyhow."""
+    assert remote._sentence(Said(400, {}, body)) == ""

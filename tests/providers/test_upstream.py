@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from pointsman.providers.upstream import Upstream, UpstreamError, authorised
 from tests.fakes.fake_upstream import FakeUpstream
@@ -84,3 +86,33 @@ async def test_a_key_is_checked_by_the_list_of_models(upstream: Upstream) -> Non
     with pytest.raises(UpstreamError) as failed:
         await upstream.models("sk-wrong")
     assert "sk-wrong" not in failed.value.reason
+
+
+async def test_a_stream_whose_end_follows_its_last_event_keeps_its_connection() -> None:
+    """Nobody reads past that event, and the next request must not pay for a connection of its own."""
+    callers: list[object] = []
+    heard = asyncio.Event()
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        callers.append(request.transport)
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b"data: [DONE]\n\n")
+        await heard.wait()
+        heard.clear()
+        return answer
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", stream)
+    server = TestServer(app)
+    await server.start_server()
+    one = Upstream("fake", str(server.make_url("/v1")))
+    try:
+        for _ in range(2):
+            async with one.post("/chat/completions", b"{}", {}) as response:
+                assert await anext(one.pieces(response)) == b"data: [DONE]\n\n"
+                heard.set()
+    finally:
+        await one.close()
+        await server.close()
+    assert callers[0] is callers[1]

@@ -146,3 +146,18 @@ def test_unknown_values_keep_their_bytes() -> None:
 def test_a_limit_is_never_raised() -> None:
     """The client's own stays where it is smaller."""
     assert json.loads(messages.splice(bytes_of(max_tokens=10), Change(model="m", output=50)))["max_tokens"] == 10
+
+
+def test_reasoning_of_other_models_goes_to_no_vendor() -> None:
+    """It would refuse a signature that is not its own; all else keeps its bytes."""
+    foreign = {"type": "thinking", "thinking": "Hm.", "signature": messages.FOREIGN}
+    own = {"type": "thinking", "thinking": "Ah.", "signature": "c2ln"}
+    said = {"type": "text", "text": f"about {messages.FOREIGN}", "new_field": 1.50}
+    turns = [
+        {"role": "user", "content": "Go"},
+        {"role": "assistant", "content": [foreign, own, said], "x": 1},
+        {"role": "assistant", "content": [foreign]},
+    ]
+    change = Change(model="m", output=9)
+    kept = json.loads(messages.splice(bytes_of(messages=turns), change))["messages"]
+    assert kept == [turns[0], {"role": "assistant", "content": [own, said], "x": 1}]

@@ -72,3 +72,9 @@ def test_inside_a_stream_it_is_one_whole_event(dialect: str) -> None:
     (event,) = sse.Parser().feed(refusals.in_band(NO_MONEY, dialect))
     assert event.name == ("" if dialect == "chat" else "error")
     assert b"No money is left." in event.data
+
+
+def test_too_much_at_a_time_has_the_type_that_openai_gives_it() -> None:
+    """It is no mistake in the request."""
+    status, body = refusals.status_and_body(Busy("Too many wait."), "chat")
+    assert (status, json.loads(body)["error"]["type"]) == (429, "rate_limit_error")

@@ -132,3 +132,12 @@ def test_a_limit_is_never_raised() -> None:
     """The client's own stays where it is smaller."""
     sent = responses.splice(b'{"model":"x","input":"","max_output_tokens":10}', Change(model="m", output=50))
     assert json.loads(sent)["max_output_tokens"] == 10
+
+
+def test_reasoning_of_other_models_goes_to_no_vendor() -> None:
+    """It would look for an id that is not its own; all else keeps its bytes."""
+    foreign = {"type": "reasoning", "id": f"rs_{'a' * 20}_0", "summary": []}
+    own = {"type": "reasoning", "id": f"rs_{'a' * 50}", "summary": [], "encrypted_content": "x"}
+    said = {"role": "user", "content": f'say "{foreign["id"]}"'}
+    body = json.dumps({"model": "m", "input": [foreign, own, said]}).encode()
+    assert json.loads(responses.splice(body, Change(model="m", output=9)))["input"] == [own, said]

@@ -65,6 +65,9 @@ def list_approvals(json: show.Json = False) -> None:
     ]
     heads = ["ID", "Agent", "Asked because", "Model", "About", "At most", "Left in cap", "Time left"]
     show.table(heads, rows, right=heads[4:], none="No question waits.")
+    for question in found:
+        if question.sentence:
+            show.line(f"{question.id}: {question.sentence} Approve lets it go on; deny keeps it paused until 'resume'.")
 
 
 @app.command()

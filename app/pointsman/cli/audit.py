@@ -72,7 +72,8 @@ def show_audit(
             for line in (f"--- {name}", *str(found.get(name, "")).splitlines()):
                 show.line(line)
     else:
-        rows = [[name, _cell(name, value)] for name, value in found.items() if value not in (None, "", "{}", [])]
+        told = {name.rstrip("_"): value for name, value in found.items() if name != "counted"}
+        rows = [[name, _cell(name, value)] for name, value in told.items() if value not in (None, "", "{}", [])]
         show.table(["Field", "Value"], rows, none="Nothing is known of it.")
 
 

@@ -90,23 +90,28 @@ def set_cap(  # noqa: PLR0913 each option of the command is an argument
         Window | None,
         typer.Option(help="When it starts anew, in your local time; session: with each session.", show_default="day"),
     ] = None,
-    scope: Annotated[Scope, typer.Option(help="What it counts.")] = Scope.EVERYTHING,
-    match: Annotated[str, typer.Option(help="Which one of the scope; without it, each by itself.")] = "",
-    warn: Annotated[int, typer.Option(min=1, max=100, help="The soft mark, in percent of the limit.")] = 80,
-    at_soft: Annotated[AtSoft, typer.Option(help="At the soft mark; go: nothing happens.")] = AtSoft.GO,
-    at_limit: Annotated[AtLimit, typer.Option(help=f"At the limit. {_ACTIONS} refuse: it does not run.")] = AtLimit.ASK,
+    scope: Annotated[Scope | None, typer.Option(help="What it counts.", show_default="everything")] = None,
+    match: Annotated[str | None, typer.Option(help="Which one of the scope; without it, each by itself.")] = None,
+    warn: Annotated[
+        int | None, typer.Option(min=1, max=100, help="The soft mark, in percent of the limit.", show_default="80")
+    ] = None,
+    at_soft: Annotated[
+        AtSoft | None, typer.Option(help="At the soft mark; go: nothing happens.", show_default="go")
+    ] = None,
+    at_limit: Annotated[
+        AtLimit | None, typer.Option(help=f"At the limit. {_ACTIONS} refuse: it does not run.", show_default="ask")
+    ] = None,
 ) -> None:
-    """Make a cap, or change the one with this name. Holds of others are waited for before anything happens."""
-    fallback = Window.ONCE if scope is Scope.REQUEST else Window.DAY
+    """Make a cap, or change the one with this name: what is not said stays as it is."""
     command = admin.SetCap(
         name=name,
         limit=limit,
-        window=(window or fallback).value,
-        scope=scope.value,
+        window=window and window.value,
+        scope=scope and scope.value,
         match=match,
         soft_percent=warn,
-        at_soft=at_soft.value,
-        at_limit=at_limit.value,
+        at_soft=at_soft and at_soft.value,
+        at_limit=at_limit and at_limit.value,
     )
     send(command, answers.Done)
     show.line(f"The cap {name} is {words.money(limit)}.")

@@ -94,7 +94,13 @@ def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: 
         attempts = _elsewhere(attempts, dropped, facts, catalog)
     kept = attempts if request.hints.fallback else attempts[:1]
     dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts[len(kept) :]]
-    return Plan(attempts=tuple(kept), dropped=tuple(dropped), reason=reason)
+    return Plan(attempts=tuple(kept), dropped=tuple(dropped), reason=reason + _passed_over(names, dropped, automatic))
+
+
+def _passed_over(names: list[str], dropped: list[Dropped], automatic: bool) -> str:
+    """Why the first choice of whoever asked for it is not tried; what `auto` prefers is nobody's wish."""
+    first = next((one for one in dropped if names and one.target == names[0]), None)
+    return "" if automatic or first is None else f"; not {first.target}: {first.reason}"
 
 
 def _candidates(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog) -> tuple[list[str], str]:
@@ -108,7 +114,8 @@ def _candidates(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog
                 return names, f"{wish}: {why}"
     for tier, why in ((request.hints.tier, "header"), (ruling.tier, f"rule '{ruling.rule}'"), (asked, "asked for")):
         if tier in ("local", "private", "cloud"):
-            return _ordered(catalog, [tier, *_after(tier, catalog)]), f"{tier}: {why}"
+            later = [] if (tier, why) == ("local", "header") else _after(tier, catalog)  # a header keeps it here
+            return _ordered(catalog, [tier, *later]), f"{tier}: {why}"
     unknown = "" if asked in ("auto", "") else f"'{_printable(asked)}' is not known here, so auto; "
     first, why = _first(facts, catalog)
     return _ordered(catalog, first), f"auto: {unknown}{why}"

@@ -62,10 +62,13 @@ class Part:
             raise disk_problem(error, self.target) from None
 
     def note(self, etag: str) -> None:
-        """Write down which file the bytes belong to."""
+        """Write down which file the bytes belong to. Raises `HubProblem` for a full disk."""
         new = self._sidecar.with_name(f"{self._sidecar.name}.new")
-        new.write_bytes(msgspec.json.encode(_Sidecar(self.promise, etag)))
-        new.replace(self._sidecar)
+        try:
+            new.write_bytes(msgspec.json.encode(_Sidecar(self.promise, etag)))
+            new.replace(self._sidecar)
+        except OSError as error:
+            raise disk_problem(error, self.target) from None
 
     def append(self, data: bytes | bytearray) -> None:
         """Write and hash. Raises `WrongBytes` for more than was promised, `HubProblem` for a full disk."""

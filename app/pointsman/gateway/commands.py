@@ -76,13 +76,20 @@ class Commands:
         await self._house.audit.append(row)
 
     async def _pause(self, pause: admin.Pause) -> Any:
+        self._known(pause.agent)
         before = dict(self._house.pauses.until)
         await self._house.pauses.table.set(pause.agent or "*", pause.until)
         await self._house.pauses.load()
         self._house.live.stop_agent(pause.agent)
         return await self._paused(f"paused {pause.agent or 'all agents'}", pause.agent, before)
 
+    def _known(self, agent: str | None) -> None:
+        """Raises `NotFound` for an agent that there is none of."""
+        if agent is not None and agent not in self._house.agents.names():
+            raise NotFound(f"No agent is called {agent!r}. 'pointsman agents list' names those there are.")
+
     async def _resume(self, resume: admin.Resume) -> Any:
+        self._known(resume.agent)
         before = dict(self._house.pauses.until)
         await self._house.pauses.table.clear(resume.agent or "*")
         await self._house.pauses.load()
@@ -127,8 +134,8 @@ class Commands:
 
     async def _set_cap(self, given: admin.SetCap) -> Any:
         known = {cap.name: cap for cap in await self._house.ledger.caps()}
-        fields = msgspec.structs.asdict(given)
-        cap = Cap(id=known[given.name].id if given.name in known else secrets.token_hex(6), **fields)
+        said = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not None}
+        cap = _changed(known.get(given.name), said)
         problem = budget.check(cap)
         if problem:
             raise BadRequest(problem)
@@ -224,7 +231,7 @@ class Commands:
     async def _listing(self, listing: admin.Listing) -> Any:
         now = time.time()
         if listing.what == "caps":
-            return [cap_state(account) for account in await self._house.ledger.accounts(now)]
+            return [cap_state(account) for account in await self._house.ledger.listed(now)]
         if listing.what == "approvals":
             return self._house.approvals.open()
         if listing.what == "grants":
@@ -251,3 +258,12 @@ class Commands:
     async def _stop_gateway(self, _stop: admin.StopGateway) -> Any:
         asyncio.get_running_loop().call_later(0.1, self._stop)
         return OK
+
+
+def _changed(known: Cap | None, said: dict[str, Any]) -> Cap:
+    """A cap as it was, but for what is said anew; a new one has the usual for what is not said."""
+    if known is not None:
+        return msgspec.structs.replace(known, **said)
+    window = "once" if said.get("scope") == "request" else "day"
+    usual = {"window": window, "scope": "everything"}
+    return Cap(id=secrets.token_hex(6), **{**usual, **said})

@@ -232,6 +232,10 @@ class Directory:
         """Read the table again, after each change."""
         self._by_digest = {row.key_sha256: row.name for row in await self.table.all()}
 
+    def names(self) -> set[str]:
+        """All agents that have a key."""
+        return set(self._by_digest.values())
+
     def name(self, digest: str) -> str | None:
         """Whose key this is."""
         return self._by_digest.get(digest)

@@ -114,6 +114,7 @@ async def _attempts(call: Call, decision: Decision) -> None:
     run, admission = call.run, Admission(call.house, call.run, decision)
     left, number = list(decision.plan.attempts), 0
     failed: Refusal | None = None
+    turned: list[str] = []
     while left:
         attempt = left.pop(0)
         await record.end_attempt(call.house, run)  # 9, of the attempt before
@@ -122,13 +123,14 @@ async def _attempts(call: Call, decision: Decision) -> None:
             if attempt.tier == "local":
                 break
             left = local_attempts(call.house, decision)
+            turned = [f"on this machine instead of {attempt.target}, as a cap or the person says"]
             failed = PaymentRequired("No model on this machine can answer this request, and the cloud was not allowed.")
             continue
         number += 1
         hold, attempt = admitted.hold, admitted.attempt  # what the cap said may have changed the attempt
         left, run.notes = (
             [one for one in left if one.target != attempt.target],
-            [admitted.note] if admitted.note else [],
+            [*turned, *([admitted.note] if admitted.note else [])],
         )
         run.attempt, run.state, run.held = attempt, "running", hold.amount
         try:

@@ -203,7 +203,9 @@ async def _body(pieces: AsyncIterator[bytes], scan: Scan) -> bytes:
         if size > MOST_BODY:
             raise UpstreamError("the provider sent an answer without end", sent=True)
     whole = b"".join(kept)
-    scan.data(whole)
+    if scan.data(whole).error:  # under a status of success
+        reason = "the provider answered with an error"
+        raise UpstreamError(reason, sent=True, said=Said(502, {}, whole))
     return whole
 
 
@@ -231,7 +233,9 @@ def _sentence(said: Said) -> str:
     """The upstream's own message, if it has one; it speaks of the client's own request."""
     try:
         found: Any = msgspec.json.decode(said.body)
-        message = found["error"]["message"]
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return message[:500] if isinstance(message, str) else ""
+    for name in ("error", "message"):  # Google puts a list round it, others leave one of the two out
+        found = found[0] if isinstance(found, list) and found else found
+        found = found.get(name, found) if isinstance(found, dict) else found
+    return found[:500] if isinstance(found, str) else ""

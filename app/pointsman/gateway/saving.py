@@ -24,6 +24,10 @@ async def of(house: House, saved: int, now: float) -> Savings | None:
 
 def _against(house: House, now: float) -> str:
     """The cheapest cloud target that has a price, for a typical request."""
-    rates = {target.name: house.rates(target, now) for target in house.catalog.by_tier("cloud")}
+    rates = {
+        target.name: house.rates(target, now)
+        for target in house.catalog.by_tier("cloud")
+        if "embeddings" not in target.can
+    }
     priced = [(pricing.cost(_TYPICAL, known), name) for name, known in rates.items() if known is not None]
     return min(priced)[1] if priced else ""

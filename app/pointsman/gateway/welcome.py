@@ -40,7 +40,7 @@ def _lines(runtime: Runtime, key: str) -> str:
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
     }
     return (
-        f"An agent key, shown once: {key}\n"
+        f"An agent key, shown once (one from an earlier start no longer works): {key}\n"
         "Paste this line to see an answer of the starter model on this machine:\n\n"
         f"curl -N {runtime.address}/chat/completions -H 'Authorization: Bearer {key}' "
         f"-H 'Content-Type: application/json' -d '{json.dumps(body)}'\n\n"

@@ -6,6 +6,8 @@ only: the kept connection was found closed before its first byte was written.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -16,6 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from pointsman.providers.pool import Pool
 
 _SILENCE = 120.0  # seconds without a byte before an answer counts as stalled
+_LAST = 0.05  # seconds for the end of an answer whose last event has come
 _PIECE = 262_144  # bytes of a body that are written at once
 _DISPATCHED = (408, 504, 524)  # said by proxies after the request went on
 _ERROR_BYTES = 16_384
@@ -58,7 +61,7 @@ class Upstream:
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a body, opened; leaving the block early closes the connection, which stops the upstream.
+        """The answer to a body, opened; leaving the block by an exception closes the connection, which stops the upstream.
 
         Raises `UpstreamError` for no connection, no answer, or a status of 400 and more.
         """
@@ -68,6 +71,7 @@ class Upstream:
                 if response.status != 200:
                     raise await self._refused(response)
                 yield response
+                await _ended(response)
             finally:
                 response.close()
 
@@ -145,6 +149,14 @@ class Upstream:
             sent=response.status < 300 or response.status in _DISPATCHED,
             said=Said(response.status, lowered(response), body),
         )
+
+
+async def _ended(response: aiohttp.ClientResponse) -> None:
+    """Wait for the end that comes behind the last event: only then may another request use the connection."""
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_LAST):
+            while not response.content.at_eof():
+                await response.content.readany()
 
 
 class _Body(aiohttp.Payload):

@@ -128,6 +128,18 @@ class Ledger:
         """The accounts of a subject; without one, every cap's accounts of the present window, newest 200 of each."""
         return await self._db.read(lambda connection: accounts.looked_at(connection, subject, now, self._books.zone))
 
+    async def listed(self, now: float) -> list[Account]:
+        """The same without a subject; a cap that nothing was held under yet has one account without an owner."""
+        known, found = await self.caps(), await self.accounts(now)
+        used = {account.cap.id for account in found}
+        nothing = {"spent": 0, "held": 0, "raised": 0, "overrun": 0}
+        fresh = [
+            Account(cap=cap, key=cap.match, window=budget.window(cap.window, now, self._books.zone), **nothing)
+            for cap in known
+            if cap.id not in used
+        ]
+        return sorted([*found, *fresh], key=lambda account: (account.cap.name, account.key))
+
     async def day(self, now: float) -> Day:
         """The money of the local day around `now`."""
         return await self._db.read(lambda connection: spending.day(connection, now, self._books.zone))

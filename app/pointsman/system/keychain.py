@@ -28,7 +28,9 @@ _SEAL_BYTES = 32
 
 State = Literal["ready", "locked", "missing", "denied"]
 LOCKED = "Your keychain is locked. Unlock it to use cloud models."
-MISSING = "There is no keychain here. Give keys as environment variables, for example POINTSMAN_KEY_OPENAI."
+MISSING = (
+    "There is no keychain here. Give keys as environment variables: POINTSMAN_KEY_ and the provider's name in capitals."
+)
 DENIED = "Your keychain refused Pointsman. Allow it there, or give keys as environment variables."
 NOT_KEPT = "The keychain took the key but did not give it back, so it is not kept. Give it as an environment variable."
 UNREADABLE = "The keychain's item 'pointsman' cannot be read. Remove it there, then set the keys again."

@@ -253,16 +253,19 @@ class StopRequest(msgspec.Struct, frozen=True, tag="stop_request"):
 
 
 class SetCap(msgspec.Struct, frozen=True, kw_only=True, tag="set_cap"):
-    """Make a cap, or change the one with this name. `limit` in micro-dollars; `match` empty means each or all."""
+    """Make a cap, or change the one with this name. `limit` in micro-dollars; `match` empty means each or all.
+
+    None: as it was; for a new cap: everything, by the day (once for a request), soft mark 80, go and ask.
+    """
 
     name: str
     limit: int
-    window: str = "day"
-    scope: str = "everything"
-    match: str = ""
-    soft_percent: int = 80
-    at_soft: str = "go"
-    at_limit: str = "ask"
+    window: str | None = None
+    scope: str | None = None
+    match: str | None = None
+    soft_percent: int | None = None
+    at_soft: str | None = None
+    at_limit: str | None = None
 
 
 class RemoveCap(msgspec.Struct, frozen=True, tag="remove_cap"):

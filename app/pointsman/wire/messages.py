@@ -17,6 +17,8 @@ from pointsman.wire.shaping import shaped
 
 # Claude Code's first system block: it changes from request to request, so it belongs to no conversation.
 BILLING = b"x-anthropic-billing-header"
+# The signature of reasoning that another model wrote for a client of this dialect: its vendor would refuse the request.
+FOREIGN = "pointsman-foreign"
 _SENSED_APART = ("messages", "model", "system")
 _BLOCKS = frozenset(
     [
@@ -83,6 +85,10 @@ class _Edits(msgspec.Struct, frozen=True):
     edits: list[_Tool] | None = None
 
 
+class _Thought(msgspec.Struct, frozen=True):
+    signature: str | None = None
+
+
 class ThreadUnsupported(BadRequest):
     """Message threads keep a conversation at the vendor; the SDK resends all of it when it reads this code."""
 
@@ -94,6 +100,7 @@ _heads = msgspec.json.Decoder(_Head)
 _tools = msgspec.json.Decoder(_Tool)
 _blocks = msgspec.json.Decoder(list[_Block])
 _edits = msgspec.json.Decoder(_Edits | None)
+_thoughts = msgspec.json.Decoder(_Thought)
 
 
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
@@ -236,12 +243,40 @@ def _kind(tool: msgspec.Raw) -> str:
 
 
 def splice(body: bytes, change: Change) -> bytes:
-    """The body for an upstream of the same dialect: its model name and a bounded output. The rest keeps its bytes."""
+    """The body for an upstream of the same dialect: its model name, a bounded output, no reasoning of other models.
+
+    The rest keeps its bytes.
+    """
     fields = body_.fields(body)
     fields["model"] = body_.raw(change.model)
+    if FOREIGN.encode() in bytes(fields["messages"]):
+        fields["messages"] = _believed(fields["messages"])
     given = body_.number(fields.get("max_tokens"))
     fields["max_tokens"] = body_.raw(change.output if given is None else min(given, change.output))
     return msgspec.json.encode(fields)
+
+
+def _believed(messages: msgspec.Raw) -> msgspec.Raw:
+    """The messages without blocks that another model thought, and without those that held nothing else."""
+    kept = []
+    for message in msgspec.json.decode(messages, type=list[body_.Fields]):
+        content = message.get("content", msgspec.Raw())
+        if bytes(content).startswith(b"["):
+            blocks = msgspec.json.decode(content, type=list[msgspec.Raw])
+            own = [block for block in blocks if FOREIGN.encode() not in bytes(block) or not _foreign(block)]
+            if not own and blocks:
+                continue
+            if len(own) < len(blocks):
+                message["content"] = msgspec.Raw(msgspec.json.encode(own))
+        kept.append(message)
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
+def _foreign(block: msgspec.Raw) -> bool:
+    try:
+        return _thoughts.decode(block).signature == FOREIGN
+    except msgspec.DecodeError:
+        return False
 
 
 def estimate(body: bytes) -> int:

@@ -14,6 +14,7 @@ _OPENAI = {
     401: "authentication_error",
     402: "insufficient_quota",
     403: "permission_error",
+    429: "rate_limit_error",
 }
 _ANTHROPIC = {
     400: "invalid_request_error",

@@ -6,6 +6,7 @@ role `system`; items that are not messages have the role of who made them.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from pointsman.wire import body as body_
 from pointsman.wire.body import Change, Sense
 from pointsman.wire.shaping import shaped
 
+# Reasoning that another model wrote for a client of this dialect: its vendor would look for it in vain.
+_FOREIGN = re.compile(r"rs_[0-9a-f]{20}_\d+")
 _SENSED_APART = ("input", "model", "instructions")
 _PARTS = ("input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text", "input_image")
 _RESULTS = (
@@ -79,6 +82,11 @@ class _Item(msgspec.Struct, frozen=True):
     tools: list[msgspec.Raw] | None = None
 
 
+class _Thought(msgspec.Struct, frozen=True):
+    type: str = ""
+    id: str | None = None
+
+
 class _Place(msgspec.Struct, frozen=True):
     type: str = ""
 
@@ -97,6 +105,7 @@ class _Reasoning(msgspec.Struct, frozen=True):
 _bodies = msgspec.json.Decoder(_Body)
 _items = msgspec.json.Decoder(_Item)
 _tools = msgspec.json.Decoder(_Tool)
+_thoughts = msgspec.json.Decoder(_Thought)
 
 
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
@@ -233,11 +242,27 @@ def _tool(raw: msgspec.Raw) -> _Tool:
 
 
 def splice(body: bytes, change: Change) -> bytes:
-    """The body for an upstream of the same dialect: its model name and a bounded output. The rest keeps its bytes."""
+    """The body for an upstream of the same dialect: its model name, a bounded output, no reasoning of other models.
+
+    The rest keeps its bytes.
+    """
     fields = body_.fields(body)
     fields["model"] = body_.raw(change.model)
+    if b'"rs_' in (said := bytes(fields.get("input", b""))) and said.startswith(b"["):
+        items = msgspec.json.decode(said, type=list[msgspec.Raw])
+        fields["input"] = msgspec.Raw(msgspec.json.encode([item for item in items if not _foreign(item)]))
     given = body_.number(fields.get("max_output_tokens"))
     fields["max_output_tokens"] = body_.raw(change.output if given is None else min(given, change.output))
     if change.service_tier:
         fields["service_tier"] = body_.raw(change.service_tier)
     return msgspec.json.encode(fields)
+
+
+def _foreign(item: msgspec.Raw) -> bool:
+    if b'"rs_' not in bytes(item):
+        return False
+    try:
+        found = _thoughts.decode(item)
+    except msgspec.DecodeError:
+        return False
+    return found.type == "reasoning" and _FOREIGN.fullmatch(found.id or "") is not None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import anthropic.types
+import msgspec
 import openai.types.chat
 import openai.types.responses
 import pytest
@@ -16,6 +18,7 @@ from pydantic import TypeAdapter
 from pointsman.core.pricing import Meters
 from pointsman.wire import sse
 from pointsman.wire.dialects import DIALECTS, Dialect
+from pointsman.wire.messages import FOREIGN
 from pointsman.wire.translate.answers import Answering, Reader, Writer
 from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Said, Thought
 
@@ -173,3 +176,78 @@ def test_nonsense_of_a_provider_is_a_value_error() -> None:
     for dialect in DIALECTS.values():
         with pytest.raises(ValueError, match=r".+"):
             dialect.reader().whole(b"<html>")
+
+
+def chunks(*deltas: dict[str, Any], finish: str = "tool_calls") -> bytes:
+    """A stream of chat completions."""
+    told = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    told.append({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+    return b"".join(sse.encode(json.dumps(one).encode()) for one in told) + sse.DONE
+
+
+def called(index: int, id_: str, name: str, arguments: str = "{}") -> dict[str, Any]:
+    """A piece of a call."""
+    return {"tool_calls": [{"index": index, "id": id_, "function": {"name": name, "arguments": arguments}}]}
+
+
+def test_calls_of_one_index_are_told_apart_by_their_ids() -> None:
+    """Google gives each of several calls the index 0, and says `stop` in the end."""
+    stream = chunks(called(0, "a", "f"), called(0, "b", "g"), finish="stop")
+    found = told(heard(DIALECTS["chat"].reader(), stream))
+    assert found["calls"] == [["a", "f", "{}"], ["b", "g", "{}"]]
+    assert found["finish"] == "tool_calls"
+
+
+@pytest.mark.parametrize("name", ["responses", "messages"])
+def test_calls_that_come_mixed_keep_their_own_arguments(name: str) -> None:
+    """Dialects that have one block open at a time get them one after the other."""
+    more = [{"tool_calls": [{"index": at, "function": {"arguments": text}}]} for at, text in ((0, "{}"), (1, "[1]"))]
+    stream = chunks(called(0, "a", "f", ""), called(1, "b", "g", ""), *more)
+    writing = writer(DIALECTS[name])
+    over = b"".join(data for event in heard(DIALECTS["chat"].reader(), stream) for data in writing.stream(event))
+    assert told(heard(DIALECTS[name].reader(), over))["calls"] == [["a", "f", "{}"], ["b", "g", "[1]"]]
+
+
+def test_a_free_call_has_the_shape_in_which_chat_offers_such_tools() -> None:
+    """An SDK reads its text under `custom`."""
+    events: list[Event] = [Began(), Called(0, "c", "patch", free=True), Argued(0, "raw"), Ended("tool_calls")]
+    (call,) = json.loads(writer(DIALECTS["chat"]).whole(events))["choices"][0]["message"]["tool_calls"]
+    assert call == {"id": "c", "type": "custom", "custom": {"name": "patch", "input": "raw"}}
+    writing = writer(DIALECTS["chat"])
+    stream = b"".join(data for event in events for data in writing.stream(event))
+    assert told(heard(DIALECTS["chat"].reader(), stream))["calls"] == [["c", "patch", "raw"]]
+
+
+def test_logprobs_go_over_between_chat_and_responses() -> None:
+    """Streamed and whole."""
+    one = {"token": "a", "logprob": -1.0, "bytes": [97], "top_logprobs": []}
+    logprobs = msgspec.Raw(json.dumps({"content": [one], "refusal": None}).encode())
+    events: list[Event] = [Began(), Said("a", logprobs=logprobs), Ended("stop", METERS)]
+    responses = DIALECTS["responses"]
+    whole = writer(responses).whole(events)
+    assert openai.types.responses.Response.model_validate_json(whole).output[0].to_dict()["content"] == [
+        {"type": "output_text", "text": "a", "annotations": [], "logprobs": [one]}
+    ]
+    writing = writer(responses)
+    stream = b"".join(data for event in events for data in writing.stream(event))
+    for again in (responses.reader().whole(whole), heard(responses.reader(), stream)):
+        completion = json.loads(writer(DIALECTS["chat"]).whole(again))
+        assert completion["choices"][0]["logprobs"] == {"content": [one]}
+
+
+def test_reasoning_of_another_model_is_signed_as_such() -> None:
+    """So that it can be taken out before a vendor sees it; what is hidden alone makes no block."""
+    messages = DIALECTS["messages"]
+    events: list[Event] = [Began(), Thought("Hm."), Said("Yes."), Thought(hidden="x"), Ended("stop", METERS)]
+    blocks = json.loads(writer(messages).whole(events))["content"]
+    assert blocks == [
+        {"type": "thinking", "thinking": "Hm.", "signature": FOREIGN},
+        {"type": "text", "text": "Yes."},
+    ]
+    writing = writer(messages)
+    stream = [data for event in events for data in writing.stream(event)]
+    assert sum(FOREIGN.encode() in data for data in stream) == 1
+    assert [event.signature for event in heard(messages.reader(), b"".join(stream)) if isinstance(event, Thought)] == [
+        "",
+        FOREIGN,
+    ]

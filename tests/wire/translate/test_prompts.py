@@ -232,3 +232,107 @@ def test_two_assistant_items_in_a_row_are_one_message() -> None:
     assert [message["role"] for message in found] == ["user", "assistant", "tool", "tool"]
     assert found[1]["content"] == "I go."
     assert [call["id"] for call in found[1]["tool_calls"]] == ["a", "b"]
+
+
+def test_pictures_of_tools_come_after_all_results() -> None:
+    """Chat completions takes words alone in a tool's message, and pictures from the user."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+    calls: list[dict[str, Any]] = [{"type": "tool_use", "id": id_, "name": "shoot", "input": {}} for id_ in ("a", "b")]
+    results: list[dict[str, Any]] = [
+        {"type": "tool_result", "tool_use_id": "a", "content": [picture]},
+        {"type": "tool_result", "tool_use_id": "b", "content": "B"},
+    ]
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "Go"}, {"role": "assistant", "content": calls}]
+    turns.append({"role": "user", "content": results})
+    found = translated({"model": "m", "max_tokens": 9, "messages": turns}, "messages", "chat")["messages"]
+    assert [message["role"] for message in found] == ["user", "assistant", "tool", "tool", "user"]
+    assert all(isinstance(message["content"], str) and message["content"] for message in found[2:4])
+    assert found[4]["content"][1] == {"type": "image_url", "image_url": {"url": PIXEL}}
+    turns.append({"role": "assistant", "content": "Nice."})
+    after = translated({"model": "m", "max_tokens": 9, "messages": turns}, "messages", "chat")["messages"]
+    assert [message["role"] for message in after[-2:]] == ["user", "assistant"]
+
+
+@pytest.mark.parametrize("to", ["chat", "responses", "messages"])
+@pytest.mark.parametrize("source", ["chat", "responses"])
+def test_of_allowed_tools_the_others_are_not_offered(source: str, to: str) -> None:
+    """The model may use them or not, as the client said."""
+    bare = [{"type": "function", "name": name, "parameters": SCHEMA} for name in ("read", "write")]
+    if source == "chat":
+        tools = [{"type": "function", "function": {k: v for k, v in one.items() if k != "type"}} for one in bare]
+        choice: dict[str, Any] = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": tools[:1]}}
+        body = {"model": "m", "messages": [{"role": "user", "content": "Go"}], "tools": tools, "tool_choice": choice}
+    else:
+        choice = {"type": "allowed_tools", "mode": "auto", "tools": bare[:1]}
+        body = {"model": "m", "input": "Go", "tools": bare, "tool_choice": choice}
+    found = translated(body, source, to)
+    assert [tool.get("name") or tool["function"]["name"] for tool in found["tools"]] == ["read"]
+    assert found["tool_choice"] in ("auto", {"type": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "named"),
+    [
+        ("chat", {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "part input_audio"),
+        (
+            "chat",
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
+            "part file",
+        ),
+        ("chat", {"messages": [], "functions": [{"name": "f"}]}, "functions"),
+        (
+            "responses",
+            {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]},
+            "part input_image",
+        ),
+        (
+            "messages",
+            {
+                "max_tokens": 9,
+                "messages": [{"role": "user", "content": [{"type": "tool_reference", "tool_name": "f"}]}],
+            },
+            "block tool_reference",
+        ),
+    ],
+)
+def test_parts_without_a_place_are_named(source: str, body: dict[str, Any], named: str) -> None:
+    """Neither sent on empty nor left out in silence."""
+    assert DIALECTS[source].prompt(json.dumps({"model": "m", **body}).encode()).lost == (named,)
+
+
+def test_empty_texts_are_left_out() -> None:
+    """Anthropic refuses them."""
+    parts = [{"type": "text", "text": ""}, {"type": "text", "text": "Hi"}]
+    found = translated({"model": "m", "messages": [{"role": "user", "content": parts}]}, "chat", "messages")
+    assert found["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+
+
+def test_search_results_of_the_client_are_text() -> None:
+    """With their title and where they are from."""
+    block = {"type": "search_result", "source": "s", "title": "T", "content": [{"type": "text", "text": "Found."}]}
+    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [block]}]}
+    assert translated(body, "messages", "chat")["messages"][0]["content"] == "T (s)\nFound.\n"
+
+
+def test_ids_have_the_characters_that_anthropic_takes() -> None:
+    """Other vendors write dots and colons; a call and its result stay together."""
+    call = {"id": "functions.read:0", "type": "function", "function": {"name": "read", "arguments": "{}"}}
+    turns = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": call["id"], "content": "A"}]
+    found = translated({"model": "m", "messages": turns}, "chat", "messages")["messages"]
+    assert found[0]["content"][0]["id"] == found[1]["content"][0]["tool_use_id"] == "functions_read_0"
+
+
+def test_a_schema_says_of_itself_that_it_is_an_object() -> None:
+    """Anthropic wants it at the top, whatever stands inside."""
+    schema = {"properties": {"a": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    (tool,) = translated({"model": "m", "messages": [], "tools": tools}, "chat", "messages")["tools"]
+    assert tool["input_schema"] == {"type": "object", **schema}
+
+
+def test_an_assistants_picture_and_its_text_are_one_message() -> None:
+    """Two turns in a row are joined, whatever they hold."""
+    picture = {"type": "image_url", "image_url": {"url": PIXEL}}
+    turns = [{"role": "assistant", "content": [picture]}, {"role": "assistant", "content": "This."}]
+    found = translated({"model": "m", "messages": turns}, "chat", "chat")["messages"]
+    assert found == [{"role": "assistant", "content": [picture, {"type": "text", "text": "This."}]}]

@@ -6,6 +6,7 @@ them, streamed or whole. What a dialect has no place for is named in `Prompt.los
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -93,6 +94,11 @@ class Choice(msgspec.Struct, frozen=True):
     kind: Literal["auto", "none", "required", "named"] = "auto"
     name: str = ""
     parallel: bool | None = None
+
+
+def only(tools: tuple[Tool, ...], allowed: Collection[str] | None) -> tuple[Tool, ...]:
+    """The tools that may be used; None: all of them."""
+    return tools if allowed is None else tuple(tool for tool in tools if tool.name in allowed)
 
 
 class Format(msgspec.Struct, frozen=True):

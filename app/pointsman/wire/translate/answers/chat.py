@@ -13,6 +13,7 @@ import msgspec
 from pointsman.core.pricing import Meters
 from pointsman.wire import sse
 from pointsman.wire.translate.answers import Answering
+from pointsman.wire.translate.answers.in_turn import InTurn
 from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Said, Thought
 
 
@@ -22,12 +23,16 @@ class ChatWriter:
     def __init__(self, about: Answering) -> None:
         self._about = about
         self._base = {"id": f"chatcmpl-{about.id}", "created": about.created, "model": about.model}
+        self._free: set[int] = set()  # calls of tools that take free text
 
     def stream(self, event: Event) -> list[bytes]:
         """Chunks with one choice; usage in one of its own, then the mark of the end."""
         if isinstance(event, Ended):
             return self._end(event)
-        delta = _delta(event)
+        if isinstance(event, Called) and event.free:
+            self._free.add(event.at)
+        free = isinstance(event, Called | Argued) and event.at in self._free
+        delta = _delta(event, free=free)
         return [] if delta is None else [self._chunk(delta, None, _logprobs(event))]
 
     def _end(self, event: Ended) -> list[bytes]:
@@ -60,7 +65,7 @@ class ChatWriter:
         return msgspec.json.encode(body)
 
 
-def _delta(event: Event) -> dict[str, Any] | None:
+def _delta(event: Event, *, free: bool) -> dict[str, Any] | None:
     match event:
         case Began():
             return {"role": "assistant", "content": ""}
@@ -69,10 +74,10 @@ def _delta(event: Event) -> dict[str, Any] | None:
         case Thought() if event.text:
             return {"reasoning_content": event.text}
         case Called():
-            named = {"name": event.name, "arguments": ""}
-            return {"tool_calls": [{"index": event.at, "id": event.id, "type": "function", "function": named}]}
+            return {"tool_calls": [{"index": event.at, **_told_call(event, "")}]}
         case Argued():
-            return {"tool_calls": [{"index": event.at, "function": {"arguments": event.text}}]}
+            more = {"custom": {"input": event.text}} if free else {"function": {"arguments": event.text}}
+            return {"tool_calls": [{"index": event.at, **more}]}
     return None
 
 
@@ -99,15 +104,14 @@ def _calls(events: Sequence[Event]) -> list[dict[str, Any]]:
     for event in events:
         if isinstance(event, Argued):
             said.setdefault(event.at, []).append(event.text)
-    return [
-        {
-            "id": event.id,
-            "type": "function",
-            "function": {"name": event.name, "arguments": "".join(said.get(event.at, ()))},
-        }
-        for event in events
-        if isinstance(event, Called)
-    ]
+    return [_told_call(event, "".join(said.get(event.at, ()))) for event in events if isinstance(event, Called)]
+
+
+def _told_call(call: Called, said: str) -> dict[str, Any]:
+    """A call and what it says; that of a tool that takes free text has another shape."""
+    if call.free:
+        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": said}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": said}}
 
 
 def usage(meters: Meters, reasoning: int = 0) -> dict[str, Any]:
@@ -164,13 +168,15 @@ class ChatReader:
 
     def __init__(self) -> None:
         self._began = False
-        self._called: set[int] = set()
+        self._calls: dict[int, tuple[str, int]] = {}  # by the provider's index: the call's id, and its place here
+        self._called = 0
+        self._in_turn = InTurn()
         self._finish: str | None = None
 
     def stream(self, event: sse.Event) -> list[Event]:
         """What this chunk says; the mark of the end ends the answer."""
         if event.data == b"[DONE]":
-            return [ended(self._finish)]
+            return self._end()
         if not event.data:
             return []
         chunk = _chunks.decode(event.data)
@@ -180,7 +186,13 @@ class ChatReader:
         """What a completion says."""
         chunk = _chunks.decode(body)
         said = [one for choice in (chunk.choices or ())[:1] for one in self._read(choice)]
-        return [*self._begin(chunk), *said, ended(self._finish)]
+        return [*self._begin(chunk), *said, *self._end()]
+
+    def _end(self) -> list[Event]:
+        """Some providers say `stop` where they call."""
+        end = ended(self._finish)
+        called = self._called and end.finish == "stop"
+        return [*self._in_turn.end(), Ended("tool_calls") if called else end]
 
     def _begin(self, chunk: _Chunk) -> list[Event]:
         if self._began:
@@ -203,13 +215,16 @@ class ChatReader:
         return found
 
     def _call(self, call: _Call, at: int) -> list[Event]:
-        named = call.function or call.custom or _Named()
+        """Some providers give all calls the same index: another id with a name is another call."""
+        named, known = call.function or call.custom or _Named(), self._calls.get(at)
         found: list[Event] = []
-        if at not in self._called:
-            self._called.add(at)
-            found.append(Called(at, call.id or f"call_{at}", named.name or "", free=call.custom is not None))
+        if known is None or (named.name and call.id and call.id != known[0]):
+            known = self._calls[at] = (call.id or f"call_{self._called}", self._called)
+            begun = Called(self._called, known[0], named.name or "", free=call.custom is not None)
+            self._called += 1
+            found += self._in_turn.over(begun)
         text = named.arguments or named.input
-        return [*found, Argued(at, text)] if text else found
+        return [*found, *self._in_turn.over(Argued(known[1], text))] if text else found
 
 
 def ended(finish: str | None) -> Ended:

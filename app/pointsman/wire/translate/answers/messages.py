@@ -12,6 +12,7 @@ import msgspec
 
 from pointsman.core.pricing import Meters
 from pointsman.wire import sse
+from pointsman.wire.messages import FOREIGN
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Said, Thought
 
@@ -25,6 +26,7 @@ class MessagesWriter:
         self._about = about
         self._at = -1
         self._open: tuple[str, int] | None = None  # the kind of the open block, and its call
+        self._signed = False
 
     def stream(self, event: Event) -> list[bytes]:
         """The events of this piece, with those that close the block before and open its own."""
@@ -48,11 +50,14 @@ class MessagesWriter:
         return [*opened, self._delta({"type": "text_delta", "text": event.text})]
 
     def _thought(self, event: Thought) -> list[bytes]:
+        if not (event.text or event.signature):
+            return []
         told = self._into("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         if event.text:
             told.append(self._delta({"type": "thinking_delta", "thinking": event.text}))
         if event.signature:
             told.append(self._delta({"type": "signature_delta", "signature": event.signature}))
+            self._signed = True
         return told
 
     def _into(self, kind: str, block: dict[str, Any]) -> list[bytes]:
@@ -62,7 +67,7 @@ class MessagesWriter:
         return [*self._close(), self._begin((kind, 0), block)]
 
     def _begin(self, opened: tuple[str, int], block: dict[str, Any]) -> bytes:
-        self._open, self._at = opened, self._at + 1
+        self._open, self._at, self._signed = opened, self._at + 1, False
         return _event({"type": "content_block_start", "index": self._at, "content_block": block})
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
@@ -71,8 +76,10 @@ class MessagesWriter:
     def _close(self) -> list[bytes]:
         if self._open is None:
             return []
+        foreign = self._open[0] == "thinking" and not self._signed
         self._open = None
-        return [_event({"type": "content_block_stop", "index": self._at})]
+        signed = [self._delta({"type": "signature_delta", "signature": FOREIGN})] if foreign else []
+        return [*signed, _event({"type": "content_block_stop", "index": self._at})]
 
     def _start(self) -> bytes:
         return _event({"type": "message_start", "message": {**self._message(), "usage": usage(Meters())}})
@@ -111,7 +118,7 @@ def _blocks(events: Sequence[Event]) -> list[dict[str, Any]]:
     for event in events:
         if isinstance(event, Said) and event.text:
             _last(blocks, {"type": "text", "text": ""})["text"] += event.text
-        elif isinstance(event, Thought):
+        elif isinstance(event, Thought) and (event.text or event.signature):
             block = _last(blocks, {"type": "thinking", "thinking": "", "signature": ""})
             block["thinking"] += event.text
             block["signature"] += event.signature
@@ -122,6 +129,8 @@ def _blocks(events: Sequence[Event]) -> list[dict[str, Any]]:
     for block in blocks:
         if block["type"] == "tool_use":
             block["input"] = arguments("".join(said.get(block["input"], ())))
+        elif block["type"] == "thinking":
+            block["signature"] = block["signature"] or FOREIGN
     return blocks
 
 

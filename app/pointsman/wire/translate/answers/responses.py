@@ -52,6 +52,7 @@ class _Item:
         self.at = at
         self.item = item
         self.said: list[str] = []
+        self.logprobs: list[dict[str, Any]] = []
         self.refusal = False
 
     @property
@@ -82,7 +83,7 @@ class ResponsesWriter:
             case Argued():
                 return self._more(event.text)
             case Said() | Thought() if event.text:
-                return [*self._into(event), *self._more(event.text)]
+                return [*self._into(event), *self._more(event.text, _logprobs(event))]
         return []
 
     def whole(self, events: Sequence[Event]) -> bytes:
@@ -105,8 +106,7 @@ class ResponsesWriter:
         assert self._open is not None
         self._open.refusal = refusal
         if kind == "message":
-            part = {"type": "refusal", "refusal": ""} if refusal else _text_part("")
-            told.append(self._of_item("response.content_part.added", content_index=0, part=part))
+            told.append(self._of_item("response.content_part.added", content_index=0, part=_part(self._open)))
         return told
 
     def _fresh(self, kind: str) -> dict[str, Any]:
@@ -123,19 +123,20 @@ class ResponsesWriter:
         self._items.append(self._open)
         return [self._event("response.output_item.added", output_index=self._open.at, item=item)]
 
-    def _more(self, text: str) -> list[bytes]:
+    def _more(self, text: str, logprobs: Sequence[dict[str, Any]] = ()) -> list[bytes]:
         """More of what the open item says."""
         item = self._open
         if item is None or not text:
             return []
         item.said.append(text)
+        item.logprobs += logprobs
         if item.kind == "call":
             return [self._of_item(f"response.{_argued(item)}.delta", delta=text)]
         if item.kind == "reasoning":
             return [self._of_item("response.reasoning_text.delta", content_index=0, delta=text)]
         if item.refusal:
             return [self._of_item("response.refusal.delta", content_index=0, delta=text)]
-        return [self._of_item("response.output_text.delta", content_index=0, delta=text, logprobs=[])]
+        return [self._of_item("response.output_text.delta", content_index=0, delta=text, logprobs=logprobs)]
 
     def _close(self) -> list[bytes]:
         item = self._open
@@ -153,13 +154,12 @@ class ResponsesWriter:
             return [self._of_item(f"response.{_argued(item)}.done", **{field: item.text}, **_named(item))]
         if item.kind == "reasoning":
             return [self._of_item("response.reasoning_text.done", content_index=0, text=item.text)]
-        part: dict[str, Any] = {"type": "refusal", "refusal": item.text} if item.refusal else _text_part(item.text)
         last = (
             self._of_item("response.refusal.done", content_index=0, refusal=item.text)
             if item.refusal
-            else self._of_item("response.output_text.done", content_index=0, text=item.text, logprobs=[])
+            else self._of_item("response.output_text.done", content_index=0, text=item.text, logprobs=item.logprobs)
         )
-        return [last, self._of_item("response.content_part.done", content_index=0, part=part)]
+        return [last, self._of_item("response.content_part.done", content_index=0, part=_part(item))]
 
     def _end(self, end: Ended) -> bytes:
         response = self._ended(end)
@@ -228,12 +228,26 @@ def _closed(item: _Item) -> dict[str, Any]:
         return {**item.item, field: item.text, "status": "completed"}
     if item.kind == "reasoning":
         return {**item.item, "content": [{"type": "reasoning_text", "text": item.text}]}
-    part = {"type": "refusal", "refusal": item.text} if item.refusal else _text_part(item.text)
-    return {**item.item, "status": "completed", "content": [part]}
+    return {**item.item, "status": "completed", "content": [_part(item)]}
 
 
-def _text_part(text: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def _part(item: _Item) -> dict[str, Any]:
+    """What a message says so far."""
+    if item.refusal:
+        return {"type": "refusal", "refusal": item.text}
+    return {"type": "output_text", "text": item.text, "annotations": [], "logprobs": item.logprobs}
+
+
+def _logprobs(event: Said | Thought) -> list[dict[str, Any]]:
+    """Chat completions' logprobs; bytes that were not told are none."""
+    if not isinstance(event, Said) or not bytes(event.logprobs):
+        return []
+    told: list[dict[str, Any]] = msgspec.json.decode(event.logprobs).get("content") or []
+    return [{**_with_bytes(one), "top_logprobs": [*map(_with_bytes, one.get("top_logprobs") or ())]} for one in told]
+
+
+def _with_bytes(one: dict[str, Any]) -> dict[str, Any]:
+    return {**one, "bytes": one.get("bytes") or []}
 
 
 def usage(meters: Meters, reasoning: int = 0) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class _Part(msgspec.Struct, frozen=True):
     type: str = ""
     text: str = ""
     refusal: str = ""
+    logprobs: msgspec.Raw = msgspec.Raw()
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class _Event(msgspec.Struct, frozen=True):
     type: str = ""
     output_index: int = 0
     delta: str = ""
+    logprobs: msgspec.Raw = msgspec.Raw()
     item: _Item | None = None
     response: _Response | None = None
 
@@ -72,7 +74,8 @@ class ResponsesReader:
                 response = found.response or _Response()
                 return [Began(response.id, response.model)]
             case "response.output_text.delta" | "response.refusal.delta":
-                return [Said(found.delta, refusal=found.type == "response.refusal.delta")]
+                refusal = found.type == "response.refusal.delta"
+                return [Said(found.delta, refusal=refusal, logprobs=_logprobs(found.logprobs))]
             case "response.output_item.added":
                 return self._called(found.item or _Item(), found.output_index)
             case "response.completed" | "response.incomplete":
@@ -100,7 +103,10 @@ class ResponsesReader:
         parts = [*(item.content or ()), *(item.summary or ())]
         if item.type == "reasoning":
             return [Thought("".join(part.text for part in parts), hidden=item.encrypted_content or "")]
-        return [Said(part.refusal or part.text, refusal=part.type == "refusal") for part in parts]
+        return [
+            Said(part.refusal or part.text, refusal=part.type == "refusal", logprobs=_logprobs(part.logprobs))
+            for part in parts
+        ]
 
     def _called(self, item: _Item, at: int) -> list[Event]:
         if item.type not in _CALLS:
@@ -116,3 +122,10 @@ class ResponsesReader:
         if why == "content_filter":
             return Ended("content_filter")
         return Ended("tool_calls" if self._calls else "stop")
+
+
+def _logprobs(told: msgspec.Raw) -> msgspec.Raw:
+    """In chat completions' shape; nothing where none were told."""
+    if bytes(told) in (b"", b"null", b"[]"):
+        return msgspec.Raw()
+    return msgspec.Raw(b'{"content":' + bytes(told) + b',"refusal":null}')

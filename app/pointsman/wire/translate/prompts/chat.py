@@ -25,9 +25,11 @@ from pointsman.wire.translate.neutral import (
     Thinking,
     Tool,
     Turn,
+    only,
 )
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
+_WORDS = ("text", "refusal")
 
 
 class _Function(msgspec.Struct, frozen=True):
@@ -96,6 +98,7 @@ class _Body(msgspec.Struct, frozen=True):
     user: str | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
+    functions: list[dict[str, Any]] | None = None
 
 
 _bodies = msgspec.json.Decoder(_Body)
@@ -109,7 +112,7 @@ def read(body: bytes) -> Prompt:
     return Prompt(
         model=found.model,
         turns=tuple(_turn(message) for message in found.messages),
-        tools=tuple(_tool(tool) for tool in found.tools or ()),
+        tools=only(tuple(_tool(tool) for tool in found.tools or ()), _allowed(found.tool_choice)),
         choice=_choice(found),
         format=_format(found.response_format),
         max_tokens=body_.limit("max_tokens", (found.max_tokens, found.max_completion_tokens)),
@@ -119,8 +122,19 @@ def read(body: bytes) -> Prompt:
         effort=found.reasoning_effort,
         stream=bool(found.stream),
         usage=bool(found.stream_options and found.stream_options.include_usage),
+        lost=tuple(_lost(found)),
         **{name: getattr(found, name) for name in _SAME},
     )
+
+
+def _lost(found: _Body) -> Iterator[str]:
+    """What the neutral form has no place for."""
+    if found.functions:
+        yield "functions"
+    for message in found.messages:
+        for part in message.content if isinstance(message.content, list) else ():
+            if next(_part(part), None) is None and part.get("type", "text") not in _WORDS:
+                yield f"part {body_.plain(str(part.get('type')))}"
 
 
 def _turn(message: _Message) -> Turn:
@@ -141,15 +155,19 @@ def _parts(content: str | list[dict[str, Any]] | None) -> Iterator[Part]:
             yield Text(content)
         return
     for part in content or ():
-        kind = part.get("type", "text")
-        if kind == "image_url":
-            image = part.get("image_url") or {}
-            yield Image(str(image.get("url", "")), image.get("detail"))
-        elif kind == "file":
-            file = part.get("file") or {}
-            yield File(url=str(file.get("file_data", "")), name=file.get("filename"))
-        else:
-            yield Text(str(part.get("text") or part.get("refusal") or ""))
+        yield from _part(part)
+
+
+def _part(part: dict[str, Any]) -> Iterator[Part]:
+    """Nothing for what is empty, and for a file that only its vendor holds."""
+    kind = part.get("type", "text")
+    given = part.get(kind)
+    if kind == "image_url" and isinstance(given, dict) and given.get("url"):
+        yield Image(str(given["url"]), given.get("detail"))
+    elif kind == "file" and isinstance(given, dict) and given.get("file_data"):
+        yield File(url=str(given["file_data"]), name=given.get("filename"))
+    elif said := part.get("text") or part.get("refusal"):
+        yield Text(str(said))
 
 
 def _call(call: _Tool) -> Call:
@@ -173,12 +191,22 @@ def _tool(tool: _Tool) -> Tool:
 
 def _choice(found: _Body) -> Choice | None:
     given, parallel = found.tool_choice, found.parallel_tool_calls
+    if isinstance(given, dict) and given.get("type") == "allowed_tools":
+        given = (given.get("allowed_tools") or {}).get("mode", "auto")
     if isinstance(given, dict):
         named = given.get("function") or given.get("custom") or {}
         return Choice("named", str(named.get("name", "")), parallel)
     if given in ("none", "required"):
         return Choice("none" if given == "none" else "required", "", parallel)
     return Choice("auto", "", parallel) if given or parallel is not None else None
+
+
+def _allowed(choice: str | dict[str, Any] | None) -> set[str] | None:
+    """The names of the tools that may be used, where not all may be."""
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return None
+    named = (choice.get("allowed_tools") or {}).get("tools") or ()
+    return {str((tool.get("function") or tool.get("custom") or {}).get("name")) for tool in named}
 
 
 def _format(given: _Format | None) -> Format | None:
@@ -260,18 +288,37 @@ def _told_format(form: Format) -> dict[str, Any]:
 def messages(prompt: Prompt) -> list[dict[str, Any]]:
     """The turns as messages: one for each result, all that the assistant said before a result in one."""
     told: list[dict[str, Any]] = []
+    shown: list[Text | Image | File] = []
     for turn in prompt.turns:
-        results = [part for part in turn.parts if isinstance(part, Result)]
-        told += [{"role": "tool", "tool_call_id": one.id, "content": _content(one.parts)} for one in results]
+        for part in turn.parts:
+            if isinstance(part, Result):
+                told.append(_told_result(part))
+                shown += _shown(part)
         rest = tuple(part for part in turn.parts if not isinstance(part, Result))
         if not rest and turn.role == "tool":
             continue
+        if shown:
+            told.append({"role": "user", "content": _content(tuple(shown))})
+            shown = []
         message = _told(turn, rest)
         if message["role"] == "assistant" and told and told[-1]["role"] == "assistant":
             _join(told[-1], message)
         else:
             told.append(message)
-    return told
+    return [*told, {"role": "user", "content": _content(tuple(shown))}] if shown else told
+
+
+def _told_result(result: Result) -> dict[str, Any]:
+    """Its words: a message of this role may hold nothing else."""
+    words = tuple(part for part in result.parts if isinstance(part, Text) or (isinstance(part, File) and part.text))
+    content = _content(words) or ("It is in the next message." if result.parts else "")
+    return {"role": "tool", "tool_call_id": result.id, "content": content}
+
+
+def _shown(result: Result) -> list[Text | Image | File]:
+    """Pictures and files of a result, for a turn of the user's after all results."""
+    found = [part for part in result.parts if isinstance(part, Image) or (isinstance(part, File) and not part.text)]
+    return [Text(f"From the tool's result {result.id}:"), *found] if found else []
 
 
 def _told(turn: Turn, parts: tuple[Part, ...]) -> dict[str, Any]:
@@ -288,12 +335,22 @@ def _told(turn: Turn, parts: tuple[Part, ...]) -> dict[str, Any]:
 
 def _join(before: dict[str, Any], more: dict[str, Any]) -> None:
     """Two turns of the assistant in a row are one message here: calls must stand together before their results."""
-    before["content"] = (before["content"] or "") + (more["content"] or "") or None
+    parts = [before["content"] or "", more["content"] or ""]
+    if all(isinstance(part, str) for part in parts):
+        before["content"] = "".join(parts) or None
+    else:
+        before["content"] = [one for part in parts for one in _listed(part)]
     if "tool_calls" in more:
         before["tool_calls"] = [*before.get("tool_calls", ()), *more["tool_calls"]]
     if "reasoning_content" in more:
         before["reasoning_content"] = before.get("reasoning_content", "") + more["reasoning_content"]
     before["content"] = before["content"] if before.get("tool_calls") else before["content"] or ""
+
+
+def _listed(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []
 
 
 def _told_call(call: Call) -> dict[str, Any]:

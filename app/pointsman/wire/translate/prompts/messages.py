@@ -5,6 +5,7 @@ Shapes: https://docs.claude.com/en/api/messages
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,6 +75,7 @@ def read(body: bytes) -> Prompt:
     """The prompt that a body holds. Raises `BadRequest` where a field has the wrong type."""
     found = body_.peek(_bodies, body, "Anthropic messages")
     lost = [f"tool {tool.name}" for tool in found.tools or () if tool.type not in (None, "custom")]
+    lost += [kind for message in found.messages for kind in _lost(message.content)]
     return Prompt(
         model=found.model,
         turns=(*_system(found.system), *(turn for message in found.messages for turn in _turns(message))),
@@ -115,15 +117,26 @@ def _turns(message: _Message) -> Iterator[Turn]:
         yield Turn("assistant" if message.role == "assistant" else "user", rest)
 
 
-def _parts(content: str | list[dict[str, Any]]) -> Iterator[Part]:
+def _parts(content: str | list[Any]) -> Iterator[Part]:
     if isinstance(content, str):
         if content:
             yield Text(content)
         return
     for block in content:
-        found = _part(block)
+        found = _part(block) if isinstance(block, dict) else None
         if found is not None:
             yield found
+
+
+def _lost(content: Any) -> Iterator[str]:
+    """Blocks that the neutral form has no place for, those inside results too."""
+    blocks = content if isinstance(content, list) else ()
+    for block in (block for block in blocks if isinstance(block, dict)):
+        kind = block.get("type")
+        if _part(block) is None and kind != "text":
+            yield f"block {body_.plain(str(kind))}"
+        elif kind == "tool_result":
+            yield from _lost(block.get("content"))
 
 
 def _part(block: dict[str, Any]) -> Part | None:
@@ -137,9 +150,16 @@ def _part(block: dict[str, Any]) -> Part | None:
             thought, signature = str(block.get("thinking", "")), str(block.get("signature", ""))
             return Thinking(thought, signature, str(block.get("data", "")), by="messages")
         case "image" | "document":
-            return _attached(block)
+            found = _attached(block)
+            return found if found.url or (isinstance(found, File) and found.text) else None
+        case "search_result":
+            return Text("\n".join([f"{block.get('title', '')} ({block.get('source', '')})", *_texts(block), ""]))
     text = block.get("text")
     return Text(text) if isinstance(text, str) and text else None
+
+
+def _texts(block: dict[str, Any]) -> Iterator[str]:
+    yield from (part.text for part in _parts(block.get("content") or "") if isinstance(part, Text))
 
 
 def _shown(block: dict[str, Any]) -> Iterator[Text | Image | File]:
@@ -205,6 +225,7 @@ _NO_PLACE = (
     "verbosity",
 )
 _AN_OBJECT = msgspec.Raw(b'{"type":"object","properties":{}}')
+_ID_TAKES_NOT = re.compile(r"[^A-Za-z0-9_-]")
 _ONE_OBJECT = "Answer with one JSON object and nothing else."
 
 
@@ -270,12 +291,17 @@ def _block(part: Part, role: str) -> dict[str, Any] | None:
             return _told_attached(part)
         case Call():
             arguments = unwrapped_object(part)
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": arguments}
+            return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": arguments}
         case Result():
             content = [block for one in part.parts if (block := _block(one, "tool")) is not None]
-            told: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.id, "content": content}
+            told: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(part.id), "content": content}
             return {**told, "is_error": True} if part.error else told
     return None
+
+
+def _id(given: str) -> str:
+    """An id with the characters that this vendor takes, the same for a call and its result."""
+    return _ID_TAKES_NOT.sub("_", given)
 
 
 def unwrapped_object(call: Call) -> dict[str, Any]:
@@ -300,12 +326,20 @@ def _told_attached(part: Image | File) -> dict[str, Any]:
 
 
 def _told_tool(tool: Tool) -> dict[str, Any]:
-    schema: Any = tool.schema if b'"type"' in bytes(tool.schema) else _AN_OBJECT
+    schema: Any = _object(tool.schema)
     if tool.free:
         text = {"type": "string", "description": "The tool's whole input, as plain text."}
         schema = {"type": "object", "properties": {"input": text}, "required": ["input"]}
     told = {"name": tool.name, "description": tool.description, "input_schema": schema}
     return told | ({"strict": True} if tool.strict else {})
+
+
+def _object(schema: msgspec.Raw) -> msgspec.Raw:
+    """A schema that says of itself that it is an object, without which it is refused."""
+    found = msgspec.json.decode(schema) if bytes(schema) else {}
+    if not isinstance(found, dict) or not found:
+        return _AN_OBJECT
+    return schema if "type" in found else msgspec.Raw(msgspec.json.encode({"type": "object", **found}))
 
 
 def _told_choice(choice: Choice | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pointsman.wire.translate.neutral import (
     Thinking,
     Tool,
     Turn,
+    only,
 )
 
 
@@ -69,12 +70,15 @@ class _Body(msgspec.Struct, frozen=True):
     top_logprobs: int | None = None
     user: str | None = None
     stream: bool | None = None
+    include: list[str] | None = None
 
 
 _bodies = msgspec.json.Decoder(_Body)
 _ROLES = ("system", "developer", "user", "assistant")
 _CALLS = ("function_call", "custom_tool_call")
 _RESULTS = ("function_call_output", "custom_tool_call_output")
+_LOGPROBS = "message.output_text.logprobs"
+_WORDS = ("input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text")
 _APART = "__"  # stands between a namespace and its tool's name, where a dialect knows no namespaces
 
 
@@ -87,13 +91,13 @@ def read(body: bytes) -> Prompt:
     return Prompt(
         model=found.model,
         turns=(*system, *(turn for item in items if (turn := _turn(item)) is not None)),
-        tools=tuple(tool for one in offered for tool in _tools(one, "")),
+        tools=only(tuple(tool for one in offered for tool in _tools(one, "")), _allowed(found.tool_choice)),
         choice=_choice(found),
         format=_format(found.text or {}),
         max_tokens=body_.limit("max_output_tokens", (found.max_output_tokens,)),
         temperature=found.temperature,
         top_p=found.top_p,
-        logprobs=found.top_logprobs or None,
+        logprobs=found.top_logprobs or (0 if _LOGPROBS in (found.include or ()) else None),
         effort=_word(found.reasoning, "effort"),
         verbosity=_word(found.text, "verbosity"),
         user=found.user,
@@ -111,6 +115,12 @@ def _word(given: dict[str, Any] | None, name: str) -> str | None:
 def _lost(items: list[_Item], offered: list[_Tool]) -> Iterator[str]:
     known = ("message", "reasoning", "additional_tools", *_CALLS, *_RESULTS)
     yield from (f"item {item.type}" for item in items if item.type not in known)
+    parts = [
+        part for item in items for given in (item.content, item.output) if isinstance(given, list) for part in given
+    ]
+    for part in (part for part in parts if isinstance(part, dict)):
+        if next(_part(part), None) is None and part.get("type") not in _WORDS:
+            yield f"part {body_.plain(str(part.get('type')))}"
     yield from (f"tool {tool.type}" for tool in offered if tool.type not in ("function", "custom", "namespace"))
 
 
@@ -138,14 +148,19 @@ def _parts(content: str | list[dict[str, Any]]) -> Iterator[Part]:
             yield Text(content)
         return
     for part in content:
-        kind = part.get("type", "")
-        if kind == "input_image":
-            detail = part.get("detail")
-            yield Image(str(part.get("image_url") or ""), None if detail == "auto" else detail)
-        elif kind == "input_file":
-            yield File(url=str(part.get("file_data") or part.get("file_url") or ""), name=part.get("filename"))
-        else:
-            yield Text(str(part.get("text") or part.get("refusal") or ""))
+        yield from _part(part)
+
+
+def _part(part: dict[str, Any]) -> Iterator[Part]:
+    """Nothing for what is empty, and for what only its vendor holds."""
+    kind = part.get("type", "")
+    if kind == "input_image" and part.get("image_url"):
+        detail = part.get("detail")
+        yield Image(str(part["image_url"]), None if detail == "auto" else detail)
+    elif kind == "input_file" and (url := part.get("file_data") or part.get("file_url")):
+        yield File(url=str(url), name=part.get("filename"))
+    elif said := part.get("text") or part.get("refusal"):
+        yield Text(str(said))
 
 
 def _tools(tool: _Tool, namespace: str) -> Iterator[Tool]:
@@ -167,12 +182,21 @@ def _tools(tool: _Tool, namespace: str) -> Iterator[Tool]:
 
 def _choice(found: _Body) -> Choice | None:
     given, parallel = found.tool_choice, found.parallel_tool_calls
+    if isinstance(given, dict) and given.get("type") == "allowed_tools":
+        given = given.get("mode", "auto")
     if isinstance(given, dict):
         named = given.get("name")
         return Choice("named", str(named), parallel) if named else Choice("required", "", parallel)
     if given in ("none", "required"):
         return Choice("none" if given == "none" else "required", "", parallel)
     return Choice("auto", "", parallel) if given or parallel is not None else None
+
+
+def _allowed(choice: str | dict[str, Any] | None) -> set[str] | None:
+    """The names of the tools that may be used, where not all may be."""
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return None
+    return {str(tool.get("name")) for tool in choice.get("tools") or ()}
 
 
 def _format(text: dict[str, Any]) -> Format | None:
@@ -209,7 +233,7 @@ def write(prompt: Prompt, change: Change) -> bytes:
         if value is not None:
             body[name] = value
     if prompt.logprobs is not None:
-        body |= {"top_logprobs": prompt.logprobs, "include": ["message.output_text.logprobs"]}
+        body |= {"top_logprobs": prompt.logprobs, "include": [_LOGPROBS]}
     if prompt.stream:
         body["stream"] = True
     if change.service_tier:
