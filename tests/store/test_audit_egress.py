@@ -47,7 +47,7 @@ async def test_what_was_sent_is_summed_up(audit: Audit, db: Database) -> None:
     assert found[1].region == ""
 
 
-@pytest.mark.parametrize("more", [{"provider": None}, {"bytes_sent": 0}, {"kind": "approval"}])
+@pytest.mark.parametrize("more", [{"provider": None}, {"bytes_sent": 0}, {"kind": "approval"}, {"tier": "local"}])
 async def test_what_was_not_sent_is_no_egress(audit: Audit, db: Database, more: dict[str, object]) -> None:
     """Answered here, refused before it went out, or no request at all."""
     await add(audit, **more)

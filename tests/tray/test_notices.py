@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import shiboken6
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -209,3 +210,14 @@ def test_a_balloon_is_shown_once_and_its_click_reviews(theme, qtbot, monkeypatch
     notifier.close()
     with qtbot.assertNotEmitted(notifier.acted):
         status.balloon_clicked.emit()
+
+
+def test_a_look_that_is_due_when_the_program_ends_reaches_for_nothing(scene):
+    """Qt takes the notifier away while the timer still runs."""
+    scene.put_away(FIRST)
+    scene.notices.take(Settings(notify=False))
+    scene.notices.take(Settings())
+    assert scene.notices._look.isActive()
+    shiboken6.delete(scene.desk)
+    scene.qtbot.waitUntil(lambda: not scene.notices._look.isActive())
+    assert scene.desk.shown is None

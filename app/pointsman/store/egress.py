@@ -55,7 +55,12 @@ def _egress(connection: Connection, since: float | None, until: float | None) ->
         "last": func.max(_C.at),
     }
     query = select(*groups, *(sum_.label(name) for name, sum_ in sums.items()))
-    sent = (_C.kind.in_(("request", "attempt")), _C.provider.is_not(None), _C.tier != "local", _C.bytes_sent > 0)
+    sent = (
+        _C.kind.in_(("request", "attempt")),
+        _C.provider.is_not(None),
+        func.coalesce(_C.tier, _NONE) != "local",
+        _C.bytes_sent > 0,
+    )
     asked = query.where(*sent, *within(since, until)).group_by(_C.provider, *told.values(), _C.consent)
     rows = [EgressRow(**row) for row in connection.execute(asked).mappings()]
     return sorted(rows, key=lambda row: (-row.bytes, row.provider, row.region, row.sensitivity, row.consent))

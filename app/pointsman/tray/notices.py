@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, QTimer
+from shiboken6 import isValid
 
 from pointsman.tray.approvals import Approvals
 from pointsman.tray.notification import Notification, answer, notification
@@ -69,6 +70,8 @@ class Notices(QObject):
         return next((one for one in unseen if one.id not in self._dismissed), None)
 
     def _show(self) -> None:
+        if not isValid(self._notifier):  # the program ends, and Qt took the notifier away before this timer
+            return
         self._told = self._found()
         if self._told is None:
             self._notifier.hide()
