@@ -227,3 +227,9 @@ def test_nothing_passes_the_limit_unseen(spent: int, amount: int, charged: int) 
     assert after.spent + after.held <= after.limit + after.overrun
     assert after.overrun <= max(0, charged - amount)
     assert min(after.spent, after.held, after.raised, after.overrun) >= 0
+
+
+def test_a_hold_that_cost_nothing_gives_all_back_that_it_was_lent() -> None:
+    """More than the hold, where the cap had been lowered below what was spent."""
+    assert unused(72, 83, 0) == 83
+    assert unused(72, 83, 10) == 62

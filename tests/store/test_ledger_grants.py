@@ -58,6 +58,18 @@ async def test_what_was_lent_and_not_needed_is_taken_back(ledger: Ledger) -> Non
     assert await sums(ledger) == (1_080, 0, 80, 0)
 
 
+async def test_a_hold_that_came_to_nothing_takes_nothing_of_a_grant(ledger: Ledger) -> None:
+    """Also where the cap was lowered below what is spent, so that more was lent than was held."""
+    await full(ledger)
+    await ledger.set_cap(replace(DAILY, limit=889), NOON)
+    await ledger.add_grant(grant("session:s1", 150), NOON)
+    assert isinstance(await ledger.reserve(want("a", 72, "session:s1"), NOON), Reserved)
+    assert await sums(ledger) == (900, 72, 83, 0)
+    await ledger.refund("a", NOON)
+    assert await sums(ledger) == (900, 0, 0, 0)
+    assert [one.amount for one in await ledger.grants(NOON)] == [150]
+
+
 async def test_a_sessions_grant_goes_on_with_what_is_left(ledger: Ledger) -> None:
     """Of 150 lent 80 were used: 70 are there for the session's next request, and no more."""
     await full(ledger)

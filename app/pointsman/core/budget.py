@@ -249,8 +249,11 @@ def hold(account: Account, amount: int, lent: int = 0) -> Account:
 
 
 def unused(amount: int, lent: int, charged: int) -> int:
-    """How much of what a grant lent to a hold of `amount` goes back to it."""
-    return max(0, min(lent, amount - charged))
+    """How much of what a grant lent to a hold of `amount` goes back to it: all, where nothing was charged.
+
+    What was lent may also cover what a lowered cap was over before: that part stays only with a charge on top of it.
+    """
+    return max(0, min(lent, amount - charged)) if charged else lent
 
 
 def settle(account: Account, amount: int, lent: int, charged: int) -> Account:
