@@ -77,11 +77,29 @@ def test_grants_are_listed_and_taken_back(run: Run, door: FakeAdmin) -> None:
     door.answers[admin.Listing] = [GRANT, rule]
     rows = run("approvals", "grants").out.splitlines()
     assert rows[1].split()[:5] == ["q1-0", "agent", "Claude", "Code,", "big"]
-    assert "$0.25" in rows[1]
+    assert rows[1].split()[6:8] == ["$0.70", "$0.25"]
     assert rows[2].endswith("for good")
     assert json.loads(run("approvals", "grants", "--json").out)[0]["left"] == 250_000
     assert run("approvals", "revoke", "my rule").out == "Taken back.\n"
     assert door.commands[-1] == admin.RevokeGrant("my rule")
+
+
+def test_a_raised_cap_is_listed_with_the_grants(run: Run, door: FakeAdmin) -> None:
+    """Which cap, by how much, what is left of that, until when."""
+    raised = values.changed(GRANT, scope="cap", bound="everybody", left=3_410, expires=4e9)
+    door.answers[admin.Listing] = [raised]
+    row = run("approvals", "grants").out.splitlines()[1].split()
+    assert row[1:6] == ["cap", "everybody", "daily", "$0.70", "$0.0034"]
+
+
+def test_a_question_says_why_it_is_asked(run: Run, door: FakeAdmin) -> None:
+    """What a person can do about a paused agent is said for that alone."""
+    sentence = "The daily cap shortens answers, yet what is left pays for 9 tokens."
+    runaway = values.changed(ASKED, id="q2", kind="runaway", sentence="Codex goes round in circles.")
+    door.answers[admin.Listing] = [values.changed(ASKED, sentence=sentence), runaway]
+    lines = run("approvals", "list").out.splitlines()
+    assert lines[-2] == f"q1: {sentence}"
+    assert lines[-1].endswith("Approve lets it go on; deny keeps it paused until 'resume'.")
 
 
 def test_no_grants_are_one_sentence(run: Run, door: FakeAdmin) -> None:

@@ -79,6 +79,14 @@ def test_json_is_what_the_gateway_said(run: Run, door: FakeAdmin, argv: str, ans
     assert json.loads(run(*argv.split(), "--json").out) == answer
 
 
+@pytest.mark.parametrize("argv", ["spend", "audit egress", "audit counters", "audit export"])
+def test_a_span_that_ends_before_it_begins_is_one_sentence(run: Run, door: FakeAdmin, argv: str) -> None:
+    """An empty answer would look like no spending at all."""
+    ran = run(*argv.split(), "--since", "2026-11-20", "--until", "2026-11-10")
+    assert (ran.code, door.commands, ran.out) == (1, [], "")
+    assert ran.err.startswith("--since comes after --until")
+
+
 def test_counters_of_today_are_the_usual_ones(run: Run, door: FakeAdmin) -> None:
     """From this local midnight."""
     answering(door, [COUNTERS])

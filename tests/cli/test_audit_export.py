@@ -46,6 +46,17 @@ def test_jsonl_equals_the_table(run: Run, table: FakeAdmin) -> None:
     assert [json.loads(line) for line in lines] == ROWS
 
 
+@pytest.mark.parametrize("format_", ["csv", "jsonl"])
+def test_what_only_the_counters_read_is_not_exported(run: Run, door: FakeAdmin, format_: str) -> None:
+    """A text with control characters between its parts is of no use to anybody else."""
+    pages = [[{"seq": 1, "agent": "x", "counted": "request\x1fx"}], []]
+    door.reply = lambda *_: (200, admin.encode(pages.pop(0)))  # type: ignore[method-assign]
+    out = run("audit", "export", "--format", format_).out
+    assert "agent" in out
+    assert "counted" not in out
+    assert "\\u001f" not in out
+
+
 def test_csv_equals_the_table(run: Run, table: FakeAdmin) -> None:
     """The heads are the fields; what is not known is empty."""
     read = list(csv.DictReader(io.StringIO(run("audit", "export", "--format", "csv").out)))

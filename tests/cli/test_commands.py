@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,14 +98,23 @@ def test_a_command_line_is_one_command(run: Run, door: FakeAdmin, argv: list[str
     ("argv", "problem"),
     [
         (["nonsense"], "No such command 'nonsense'. See 'pointsman --help'."),
-        (["agents"], "Missing command. See 'pointsman agents --help'."),
-        (["caps", "set", "daily"], "See 'pointsman caps set --help'."),
+        (["agents"], "Say what to do. See 'pointsman agents --help'."),
+        (["caps", "set", "daily"], "Say which DOLLARS. See 'pointsman caps set --help'."),
+        (["caps", "set", "daily", "-5"], "'-5' is below zero; write 0 or more."),
+        (["caps", "set", "daily", "--", "$-5"], "'$-5' is below zero; write an amount such as 4.00, or 0 for nothing."),
+        (["caps", "set", "my", "1", "2"], "'2' is too much; put a name of words in quotes."),
+        (["caps", "set", "daily", "1", "--warn", "x"], "--warn: write a whole number."),
+        (["caps", "set", "daily", "1", "--window", "year"], "--window: 'year' is not one of 'once', 'hour'"),
+        (["audit", "list", "--limit", "0"], "--limit: write 1 or more."),
+        (["audit", "list", "--limit"], "'--limit' needs a value after it."),
+        (["agents", "ad"], "No such command 'ad'. Did you mean 'add'? See"),
+        (["agents", "keep", "x", "maybe"], "SWITCH: 'maybe' is not one of 'on', 'off'."),
         (["caps", "set", "daily", "ten"], "'ten' is not an amount"),
-        (["caps", "set", "daily", "--", "-1"], "'-1' is not an amount"),
+        (["caps", "set", "daily", "--", "-1"], "'-1' is below zero"),
         (["caps", "set", "daily", "10,50"], "'10,50' is not an amount"),
         (["caps", "set", "daily", "nan"], "'nan' is not an amount"),
         (["caps", "set", "daily", "0.0000001"], "at most six decimals"),
-        (["caps", "set", "daily", "1", "--warn", "101"], "less than or equal to 100"),
+        (["caps", "set", "daily", "1", "--warn", "101"], "--warn: write 100 or less."),
         (["pause", "--for", "soon"], "'soon' is not a span of time"),
         (["spend", "--since", "yesterday"], "'yesterday' is not a date"),
         (["approvals", "approve", "q1", "--scope", "all"], "'all'"),
@@ -144,6 +154,22 @@ class TestAgents:
             "Claude Code  …x7Qa              12        $3.84  –             ready",  # noqa: RUF001 what the app writes
             "n8n          …x7Qa              12        $3.84  –             paused",  # noqa: RUF001 what the app writes
         ]
+
+    @pytest.mark.parametrize(
+        ("changes", "state"),
+        [
+            ({"all_paused": True}, "paused with all agents"),
+            ({"all_paused": True, "all_paused_until": 60.0}, "paused with all agents until 1970"),
+            ({"all_paused": True, "paused": True}, "paused with all agents, paused"),
+            ({"paused": True, "paused_until": 60.0}, "paused until 1970"),
+        ],
+    )
+    def test_a_pause_of_all_shows_at_each(self, run: Run, door: FakeAdmin, changes: Any, state: str) -> None:
+        """An agent that asks in vain is not ready."""
+        door.answers[admin.Listing] = [values.changed(values.AGENT, **changes)]
+        row = run("agents", "list").out.splitlines()[1].partition(values.UNKNOWN)[2].strip()
+        assert row.startswith(state)
+        assert "ready" not in row
 
     def test_no_agents_is_a_sentence(self, run: Run, door: FakeAdmin) -> None:
         """An empty list says what to do."""
@@ -193,6 +219,27 @@ def test_approvals_show_the_bound_rounded_up(run: Run, door: FakeAdmin) -> None:
     assert "$0.1101" in row
 
 
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ("1e3", "The cap daily is $1,000.00.\n"),
+        ("0.005", "The cap daily is $0.005.\n"),
+        ("0", "The cap daily is $0.00: nothing may be spent under it. Models on this machine go on.\n"),
+    ],
+)
+def test_caps_set_says_what_the_cap_is(run: Run, door: FakeAdmin, amount: str, said: str) -> None:
+    """As it was understood; a cap of nothing says what that means."""
+    assert run("caps", "set", "daily", amount).out == said
+
+
+def test_a_raised_cap_shows_by_how_much(run: Run, door: FakeAdmin) -> None:
+    """The cap's own limit and the raise; of two keys both are told."""
+    door.answers[admin.Listing] = [values.changed(values.CAP, limit=15_000_000, raised=5_000_000, match="a\x1fs1")]
+    row = run("caps", "list").out.splitlines()[1]
+    assert "everything a, s1" in row
+    assert "$10.00 + $5.00" in row
+
+
 def test_caps_list(run: Run, door: FakeAdmin) -> None:
     """A cap with its limit, what is spent, held and left, and what happens at its marks."""
     door.answers[admin.Listing] = [values.CAP]
@@ -207,9 +254,15 @@ def test_status(run: Run, door: FakeAdmin) -> None:
     assert lines[0].startswith("Pointsman 0.1.0 at http://127.0.0.1:4477/v1, since ")
     assert lines[1:4] == [
         "Today    $3.84 of $10.00, $6.00 left, $0.16 held, about $1.20 saved",
-        "Ran      12 requests: 8 local, 1 private, 3 cloud",
+        "Requests 12: 8 local, 1 private, 3 cloud",
         "Running  0, 1 waiting for you",
     ]
+
+
+def test_status_counts_what_did_not_run(run: Run, door: FakeAdmin) -> None:
+    """The parts are the whole: what was refused is one of them."""
+    door.snapshot = values.changed(values.SNAPSHOT, today=values.changed(values.TODAY, requests=1_212))
+    assert run("status").out.splitlines()[2] == "Requests 1,212: 8 local, 1 private, 3 cloud, 1,200 refused or not run"
 
 
 def test_status_as_json_is_the_snapshot(run: Run, door: FakeAdmin) -> None:
@@ -234,17 +287,6 @@ def test_audit_list_cannot_steer_the_terminal(run: Run, door: FakeAdmin) -> None
     assert door.commands == [admin.AuditList(5)]
 
 
-def test_audit_show_leaves_out_what_is_not_known(run: Run, door: FakeAdmin) -> None:
-    """One line for each field that holds something."""
-    door.answers[admin.AuditShow] = {"request": "r1", "cost": 0, "target": None, "tokens": {"input": 3}}
-    assert run("audit", "show", "r1").out.splitlines() == [
-        "Field    Value",
-        "request  r1",
-        "cost     free",
-        'tokens   {"input":3}',
-    ]
-
-
 class TestDoctor:
     """What works and what does not."""
 
@@ -258,6 +300,13 @@ class TestDoctor:
         door.answers[admin.Doctor] = [{"name": "keychain", "ok": False, "sentence": "It is locked."}]
         ran = run("doctor")
         assert (ran.code, ran.out.splitlines()[1]) == (1, "FAILS  keychain  It is locked.")
+
+    def test_what_is_absent_does_not_work_and_is_no_fault(self, run: Run, door: FakeAdmin) -> None:
+        """Nobody reads that it works what is not there."""
+        absent = {"name": "keychain", "ok": True, "state": "absent", "sentence": "There is none."}
+        door.answers[admin.Doctor] = [absent]
+        ran = run("doctor")
+        assert (ran.code, ran.out.splitlines()[1]) == (0, "absent  keychain  There is none.")
 
 
 EXPLANATION = {

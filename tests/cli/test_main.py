@@ -32,7 +32,8 @@ def program(calls: list[tuple[str, list[str]]], name: str) -> types.ModuleType:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Which program was started, with what arguments."""
     found: list[tuple[str, list[str]]] = []
-    for name in ("pointsman.tray.main", "pointsman.gateway.main", "pointsman.engines.llama_worker"):
+    workers = ("pointsman.engines.llama_worker", "pointsman.engines.mlx_worker")
+    for name in ("pointsman.tray.main", "pointsman.gateway.main", *workers):
         module = program(found, name)
         monkeypatch.setitem(sys.modules, name, module)
         package, _, last = name.rpartition(".")
@@ -80,6 +81,7 @@ def test_a_tray_without_a_display_is_refused(run: Run, calls: list, no_display: 
     [
         (["gateway", "--port", "4478"], ("pointsman.gateway.main", ["--port", "4478"])),
         (["worker", "--model", "x.gguf"], ("pointsman.engines.llama_worker", ["--model", "x.gguf"])),
+        (["worker", "mlx", "--model", "x"], ("pointsman.engines.mlx_worker", ["--model", "x"])),
     ],
 )
 def test_a_program_gets_the_rest_of_the_arguments(run: Run, calls: list, argv: list[str], call: tuple) -> None:

@@ -21,14 +21,14 @@ def test_a_bound_is_never_too_little(micros: int) -> None:
 
 @pytest.mark.parametrize(
     ("micros", "text"),
-    [(None, "–"), (0, "$0.00"), (9_999, "<$0.01"), (10_000, "$0.01"), (3_840_000, "$3.84"), (10**10, "$10,000.00")],  # noqa: RUF001 what the app writes
+    [(None, "–"), (0, "$0.00"), (3_410, "$0.0034"), (9_999, "$0.01"), (10_000, "$0.01"), (3_840_000, "$3.84"), (10**10, "$10,000.00")],  # noqa: RUF001 what the app writes
 )
 def test_money(micros: int | None, text: str) -> None:
-    """Two decimals, an en dash for what is not known, and no zero for what is not zero."""
+    """Two decimals, an en dash for what is not known, and digits that say something for what is small."""
     assert words.money(micros) == text
 
 
-@pytest.mark.parametrize(("micros", "text"), [(None, "–"), (0, "free"), (31_200, "$0.0312")])  # noqa: RUF001 what the app writes
+@pytest.mark.parametrize(("micros", "text"), [(None, "–"), (0, "free"), (31_200, "$0.0312"), (42, "$0.000042")])  # noqa: RUF001 what the app writes
 def test_exact(micros: int | None, text: str) -> None:
     """Four decimals for one request, and the word 'free'."""
     assert words.exact(micros) == text

@@ -57,6 +57,32 @@ def test_the_strictest_word_counts(said: list[str], background: bool, action: st
     assert squeeze.action(shorts, background=background) == action
 
 
+@pytest.mark.parametrize(
+    ("spent", "said"),
+    [(996_500, "pays for 149 tokens"), (1_000_000, "does not even pay for what t has to read")],
+)
+def test_a_question_instead_of_a_short_answer_says_why(spent: int, said: str) -> None:
+    """The person set the cap to shorten, and is asked all the same."""
+    tight = short(spent=spent, at_limit="shorten")
+    assert squeeze.shorten(attempt(), (tight,), 1) is None
+    told = f"The daily cap shortens answers, yet what is left {said}: an answer is not cut below 256."
+    assert squeeze.why_asked(attempt(), (tight,), 1) == told
+
+
+def test_a_shorter_answer_that_costs_the_same_is_told() -> None:
+    """Where a token of output costs nothing, cutting saves nothing."""
+    tight = short(spent=1_000_000, at_limit="shorten")
+    free = attempt(rates=replace(RATES, output=0))
+    assert squeeze.why_asked(free, (tight,), 1).endswith("yet a shorter one of t would not cost less.")
+
+
+@pytest.mark.parametrize(("word", "said"), [("ask", ""), ("cheaper", "The daily cap takes a cheaper model, and none")])
+def test_other_words_that_end_in_a_question(word: str, said: str) -> None:
+    """A cap that asks needs no reason."""
+    found = squeeze.why_asked(attempt(), (short(at_limit=word),), 1)
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
 def test_at_the_soft_mark_its_own_word_counts() -> None:
     """A cap may ask at its soft mark and refuse at its limit."""
     cap = account(at_soft="ask", at_limit="refuse")

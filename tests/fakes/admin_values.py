@@ -8,6 +8,7 @@ import msgspec
 
 from pointsman.wire import admin
 
+UNKNOWN = "\N{EN DASH}"
 CAP = admin.CapState(
     id="c1", name="daily", scope="everything", match="", window="day", limit=10_000_000, raised=0, spent=3_840_000,
     held=160_000, left=6_000_000, starts=0.0, ends=86400.0, soft_percent=80, at_soft="ask", at_limit="ask",

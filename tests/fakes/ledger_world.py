@@ -50,7 +50,7 @@ class World:
         self.count = 0
         self.raised = 0
         # How far each account stood above its limit when it was opened or a person changed the cap: nobody's overrun.
-        self.above: dict[Row, int] = {}
+        self.above: dict[tuple[str, str, str], int] = {}
         self.db = self.begin()
         self.ledger = Ledger(self.db, UTC)
 
@@ -134,6 +134,11 @@ class OnServer(World):
         """Close everything."""
         super().teardown()
         postgres.server().drop(self.url)
+
+
+def place(account: Account) -> tuple[str, str, str]:
+    """What stays the same of an account when its row goes and comes again."""
+    return account.cap.id, account.key, account.window.key
 
 
 def excess(account: Account) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import msgspec
 import pytest
 
 from pointsman.core.approval import Case
-from pointsman.core.errors import BadRequest, PaymentRequired
+from pointsman.core.errors import BadRequest, NotFound, PaymentRequired
 from pointsman.core.events import ApprovalAsked, ApprovalEnded
 from pointsman.gateway.approvals import Approvals
 from pointsman.gateway.bus import Bus
@@ -75,6 +76,43 @@ async def test_an_answer_wakes_the_request() -> None:
     await approvals.answer(Answer(case.id, "approve"))
     assert (await waiting).state == "approved"
     assert [f"{case.id} request"] == GRANTED
+
+
+@pytest.mark.parametrize("verdict", ["approve", "deny", "local"])
+async def test_a_question_that_never_was_is_not_closed(verdict: Any) -> None:
+    """A wrong id is said back, with where the right ones are."""
+    with pytest.raises(NotFound, match=r"No question has the id 'nope'. 'pointsman approvals list' names"):
+        await Approvals(Bus()).answer(Answer("nope", verdict))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer("", "local"), "This agent is paused: approve lets it go on, deny keeps it paused."),
+        (Answer("", "approve", "session", 5), "approve without a scope lets it go on."),
+    ],
+)
+async def test_a_runaway_question_says_what_can_be_answered(answer: Answer, said: str) -> None:
+    """No request waits that a local model could answer, and no money is missing."""
+    approvals = Approvals(Bus())
+    case, waiting = put(approvals, kind="runaway", local_model=None)
+    await asyncio.sleep(0)
+    with pytest.raises(BadRequest, match=said):
+        await approvals.answer(msgspec.structs.replace(answer, question=case.id))
+    assert approvals.open()
+    waiting.cancel()
+
+
+@pytest.mark.parametrize(("kind", "said"), [("money", "a asks for m. It is short."), ("runaway", "It is short.")])
+async def test_the_event_says_who_asks_and_why(kind: str, said: str) -> None:
+    """A runaway's sentence names its agent already."""
+    bus = Bus()
+    heard = bus.listen()
+    _, waiting = put(Approvals(bus), kind=kind, sentence="It is short.")
+    event = await heard.get()
+    assert isinstance(event, ApprovalAsked)
+    assert event.sentence == said
+    waiting.cancel()
 
 
 async def test_equal_questions_are_one() -> None:

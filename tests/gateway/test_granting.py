@@ -192,6 +192,21 @@ async def test_a_grant_can_be_taken_back(office: Office) -> None:
         await office.answering.table[RevokeGrant](RevokeGrant(grant.id))
 
 
+async def test_a_raised_cap_is_listed_and_can_be_taken_back(office: Office) -> None:
+    """Which cap, for whom, by how much and until when; after that its limit is the old one, and a row says so."""
+    await spent(office)
+    await allowed(office, scope="cap", amount=5 * DOLLAR)
+    [raised] = await office.answering.grants()
+    assert (raised.scope, raised.bound, raised.cap, raised.amount) == ("cap", "everybody", "daily", 5 * DOLLAR)
+    [account] = await office.house.ledger.accounts(time.time())
+    assert (raised.left, raised.expires) == (account.left, account.window.ends)
+    await office.answering.table[RevokeGrant](RevokeGrant(raised.id))
+    assert await office.answering.grants() == []
+    [after] = await office.house.ledger.accounts(time.time())
+    assert after.limit == max(after.spent, account.limit - 5 * DOLLAR)
+    assert (await office.audited("grant"))[-1].startswith("took back the raise of a cap in ")
+
+
 async def test_a_rule_can_be_taken_back(office: Office) -> None:
     """It leaves the file; said anew, it reaches as far as it would have."""
     await spent(office)

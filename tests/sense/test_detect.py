@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.sense import detect, numbers
-from pointsman.sense.rules import KEY_FORMATS
+from pointsman.sense.rules import KEY_FORMATS, LOGIN, SHORT_FORMATS
 
 LETTERS = "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zAbCdEfGhIjKlMnOpQrStUvWxYz0123456789aB3dE6gH9jK2"
 
@@ -262,7 +262,7 @@ def _unbounded(parsed: Any) -> list[str]:
     return wrong
 
 
-PATTERNS = [kind.pattern for kind in KEY_FORMATS] + [
+PATTERNS = [kind.pattern for kind in (*KEY_FORMATS, *SHORT_FORMATS, LOGIN)] + [
     value for module in (detect, numbers) for value in vars(module).values() if isinstance(value, re.Pattern)
 ]
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pointsman.store import rollup
 from pointsman.store.db import Database, choose
 from tests.fakes import postgres
 
@@ -28,6 +29,12 @@ class Place(NamedTuple):
     def open(self) -> Database:
         """Open it, once more if it is open already."""
         return choose(Path(self.text), self.text if self.shared else None, {})
+
+
+@pytest.fixture(autouse=True)
+def few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charges are summed up every third time, so that whatever is read is partly in the sums and partly not yet."""
+    monkeypatch.setattr(rollup, "MOST_WAITING", 3)
 
 
 @pytest.fixture

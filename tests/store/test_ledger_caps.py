@@ -146,6 +146,54 @@ async def test_raising_todays_cap_is_for_everybody_and_for_today(ledger: Ledger)
         await ledger.raise_cap("daily", "", -5, NOON)
 
 
+async def test_a_raise_is_listed_until_its_window_ends(ledger: Ledger) -> None:
+    """Which account, by how much, until when; each raise by itself, and nothing for a raise by nothing."""
+    await ledger.set_cap(DAILY)
+    for amount in (500, 0, 20):
+        await ledger.raise_cap("daily", "", amount, NOON)
+    found = await ledger.grants(NOON)
+    assert sorted((one.cap, one.key, one.binding[:4], one.amount) for one in found) == [
+        ("daily", "", "cap:", 20),
+        ("daily", "", "cap:", 500),
+    ]
+    assert {one.expires for one in found} == {(await ledger.accounts(NOON))[0].window.ends}
+    assert await ledger.grants(TOMORROW) == []
+
+
+async def test_a_raise_that_is_taken_back_is_in_no_limit_any_more(ledger: Ledger) -> None:
+    """The others stay, and a second revoking takes nothing."""
+    await ledger.set_cap(DAILY)
+    await ledger.raise_cap("daily", "", 500, NOON)
+    [first] = await ledger.grants(NOON)
+    await ledger.raise_cap("daily", "", 30, NOON)
+    assert [await ledger.revoke(first.id) for _ in range(2)] == [True, False]
+    assert await sums(ledger) == (0, 0, 30, 0)
+    assert [one.amount for one in await ledger.grants(NOON)] == [30]
+
+
+async def test_what_is_spent_of_a_raise_is_not_taken_back(ledger: Ledger) -> None:
+    """The limit falls to what was spent, and what an open hold gives back is nobody's to spend."""
+    await ledger.set_cap(DAILY)
+    await ledger.raise_cap("daily", "", 500, NOON)
+    await ledger.reserve(want("a", 1_200), NOON)
+    await ledger.settle("a", paid(1_200), NOON)
+    await ledger.reserve(want("b", 300), NOON)
+    [raised] = await ledger.grants(NOON)
+    assert await ledger.revoke(raised.id)
+    assert await sums(ledger) == (1_200, 300, 200, 0)
+    await ledger.refund("b", NOON)
+    assert shorts(await ledger.reserve(want("c", 1), NOON)) == [("daily", 1, False)]
+
+
+async def test_a_raise_survives_no_cap(ledger: Ledger) -> None:
+    """A cap that is taken away and made again begins without it, in the list too."""
+    await ledger.set_cap(DAILY)
+    await ledger.raise_cap("daily", "", 500, NOON)
+    await ledger.remove_cap("daily")
+    await ledger.set_cap(DAILY)
+    assert (await ledger.grants(NOON), await sums(ledger)) == ([], (0, 0, 0, 0))
+
+
 async def test_a_cap_for_each_request_counts_all_its_attempts(ledger: Ledger) -> None:
     """A second attempt has what the first one left; another request has all of it."""
     await ledger.set_cap(Cap(id="one", name="one", scope="request", window="once", limit=500), NOON)

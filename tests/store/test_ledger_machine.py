@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from datetime import UTC
 
 import msgspec
@@ -17,14 +18,14 @@ from msgspec.structs import replace
 from sqlalchemy import func, select
 
 from pointsman.core import budget
-from pointsman.core.budget import Cap, Subject
+from pointsman.core.budget import Account, Cap, Subject
 from pointsman.store import audit
 from pointsman.store.accounts import ACCOUNTS, HOLDS
 from pointsman.store.grants import GRANTS
 from pointsman.store.ledger import Charge, Grant, HoldRequest, Ledger, Reserved, Standing
 from pointsman.store.pruning import prune
 from pointsman.store.tables import table
-from tests.fakes.ledger_world import WHO, Made, OnServer, World, belongs, excess
+from tests.fakes.ledger_world import WHO, Made, OnServer, World, belongs, excess, place
 
 SOAK = os.environ.get("POINTSMAN_SOAK") == "1"
 AUDIT = table("audit")
@@ -57,6 +58,7 @@ class Money(World, RuleBasedStateMachine):
 
     def hold(self, hold: HoldRequest) -> bool:
         """Try to hold; whether it was done. What was made fits all of its accounts, whoever lent for it."""
+        self.note_above(self.of(hold.subject))  # one that is not opened yet may be above its limit already
         made = isinstance(self.do(self.ledger.reserve(hold, self.now)), Reserved)
         if made:
             self.open[hold.id] = Made(hold, self.now)
@@ -87,8 +89,10 @@ class Money(World, RuleBasedStateMachine):
         """A caller that is cancelled holds nothing, and everything is as it was before it came."""
         hold = self.wanted(amount, who, standing=standing)
         before = self.of(hold.subject)
+        self.note_above(before)
 
         async def cancelled() -> None:
+            self.db.submit(lambda connection: None)  # the writer is at work, so the caller has to wait
             caller = asyncio.create_task(self.ledger.reserve(hold, self.now))
             await asyncio.sleep(0)
             caller.cancel()
@@ -162,10 +166,10 @@ class Money(World, RuleBasedStateMachine):
         self.do(self.ledger.set_cap(replace(LIMITS[which], limit=limit), self.now))
         self.note_above()
 
-    def note_above(self) -> None:
+    def note_above(self, found: Iterable[Account] | None = None) -> None:
         """What stands above a limit that a person set."""
-        for row, account in self.accounts().items():
-            self.above[row] = max(self.above.get(row, 0), excess(account))
+        for account in self.accounts().values() if found is None else found:
+            self.above[place(account)] = max(self.above.get(place(account), 0), excess(account))
 
     @rule(more=st.integers(1, 300))
     def borrow(self, more: int) -> None:
@@ -203,16 +207,22 @@ class Money(World, RuleBasedStateMachine):
 
     @rule(pick=st.integers(0))
     def revoke(self, pick: int) -> None:
-        """A person takes a grant back, or an allowance for its window."""
-        live = self.do(self.ledger.grants(self.now))
+        """A person takes a grant back, a raise, or an allowance for its window."""
+        live = sorted(self.do(self.ledger.grants(self.now)), key=_known)  # ids of allowances and raises are random
         if live:
-            id_ = live[pick % len(live)].id
-            assert self.do(self.ledger.revoke(id_))
-            assert id_ not in {grant.id for grant in self.do(self.ledger.grants(self.now))}
+            grant = live[pick % len(live)]
+            before = self.beyond_grants()
+            assert self.do(self.ledger.revoke(grant.id))
+            assert grant.id not in {one.id for one in self.do(self.ledger.grants(self.now))}
+            taken = before - self.beyond_grants()
+            assert 0 <= taken <= (grant.amount if grant.binding.startswith("cap:") else 0)
+            self.raised -= taken
+            self.note_above()  # open holds keep what they have of a raise
 
     @rule(which=st.integers(0, 2), amount=AMOUNTS)
     def raise_cap(self, which: int, amount: int) -> None:
         """A person raises a cap for its present window."""
+        self.note_above(self.of(replace(WHO, agent="a", session="s1")))
         assert self.do(self.ledger.raise_cap(LIMITS[which].id, ("", "a", "s1")[which], amount, self.now))
         self.raised += amount
 
@@ -238,8 +248,8 @@ class Money(World, RuleBasedStateMachine):
     @invariant()
     def no_cap_is_passed_unseen(self) -> None:
         """Spent and held stay within limit, raise and recorded overrun; nothing is negative."""
-        for row, account in self.accounts().items():
-            assert excess(account) <= self.above.setdefault(row, max(0, excess(account))), account
+        for account in self.accounts().values():
+            assert excess(account) <= self.above.get(place(account), 0), account
             assert min(account.spent, account.held, account.raised, account.overrun) >= 0
 
     @invariant()
@@ -269,6 +279,11 @@ class Money(World, RuleBasedStateMachine):
 
 class MoneyOnServer(OnServer, Money):
     """The same, on a server."""
+
+
+def _known(grant: Grant) -> tuple[object, ...]:
+    """All of a grant but its id."""
+    return grant.expires, grant.cap, grant.key, grant.binding, grant.amount
 
 
 def counts(examples: int, steps: int) -> settings:

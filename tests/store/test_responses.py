@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pointsman.store.responses import Bounds, KeptResponse, Responses
@@ -158,3 +159,20 @@ async def test_what_comes_after_the_end_is_not_kept(file: Path) -> None:
     store = Responses(file, lambda: KEY)
     await store.close()
     store.keep(kept())
+
+
+async def test_an_items_response_is_found(file: Path) -> None:
+    """The newest that holds it, of this agent alone; at once and after a restart, until it is forgotten."""
+    store = Responses(file, lambda: KEY)
+    store.keep(msgspec.structs.replace(kept("resp_1"), named=("msg_1", "msg_2")))
+    store.keep(msgspec.structs.replace(kept("resp_2"), named=("msg_2",)))
+    assert await store.holder("codex", "msg_2") == "resp_2"
+    store = await reopened(file, store)
+    found = [await store.holder("codex", one) for one in ("msg_1", "msg_2", "msg_3")]
+    assert found == ["resp_1", "resp_2", None]
+    assert await store.holder("claude", "msg_1") is None
+    await store.delete("codex", "resp_1")
+    assert await store.holder("codex", "msg_1") is None
+    with closing(sqlite3.connect(file)) as raw:
+        assert raw.execute("SELECT item FROM items").fetchall() == [("msg_2",)]
+    await store.close()

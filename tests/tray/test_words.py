@@ -17,8 +17,8 @@ NOW = datetime(2026, 11, 12, 14, 32, tzinfo=UTC)
     ("micro", "nearest", "bound", "left"),
     [
         (0, "$0.00", "$0.00", "$0.00"),
-        (1, "<$0.01", "<$0.01", "<$0.01"),
-        (9_999, "<$0.01", "<$0.01", "<$0.01"),
+        (1, "$0.000001", "$0.000001", "$0.000001"),
+        (3_410, "$0.0034", "$0.0035", "$0.0034"),
         (10_000, "$0.01", "$0.01", "$0.01"),
         (14_999, "$0.01", "$0.02", "$0.01"),
         (15_000, "$0.02", "$0.02", "$0.01"),
@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 12, 14, 32, tzinfo=UTC)
     ],
 )
 def test_money_keeps_two_decimals_and_bounds_never_lose_a_cent(micro, nearest, bound, left):
-    """Estimates go to the nearest cent, bounds up, what is left down."""
+    """Estimates go to the nearest cent, bounds up, what is left down; what is smaller keeps its digits."""
     assert (words.money(micro), words.bound(micro), words.left(micro)) == (nearest, bound, left)
 
 

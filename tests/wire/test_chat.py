@@ -82,6 +82,15 @@ def test_unknown_values_keep_their_bytes() -> None:
     assert list(json.loads(sent))[:3] == ["model", "messages", "stream"]
 
 
+def test_reasoning_is_left_out_for_who_refuses_it() -> None:
+    """What a model thought, and nothing else; who takes it gets every byte."""
+    said = b'{"role":"assistant","content": "\\u00e9","reasoning_content":"Hm."}'
+    body = b'{"model":"x","messages":[%b,{"role":"user","content":"a"}],"max_tokens":5}' % said
+    sent = chat.splice(body, Change(model="m", output=50, reasoning=False))
+    assert b'[{"role":"assistant","content":"\\u00e9"},{"role":"user","content":"a"}]' in sent
+    assert said in chat.splice(body, Change(model="m", output=50))
+
+
 def test_a_limit_is_lowered_never_raised() -> None:
     """The bound that was reserved holds upstream."""
     body = b'{"model":"x","messages":[],"max_tokens":10}'

@@ -85,3 +85,11 @@ def test_only_the_newest_step_has_shapes() -> None:
     found = shaped([Message(role=role, digest=role, size=1) for role in roles], raws)
     assert [bool(message.shape.near) for message in found] == [False, False, True, True]
     assert [message.role for message in found] == list(roles)
+
+
+def test_what_the_system_says_has_no_shape() -> None:
+    """It is in no step, however long it is."""
+    roles = ("system", "developer", "user")
+    raws = [json.dumps({"role": role, "content": role}).encode() for role in roles]
+    found = shaped([Message(role=role, digest=role, size=1) for role in roles], raws)
+    assert [bool(message.shape.near) for message in found] == [False, False, True]

@@ -95,6 +95,13 @@ def _print(made: answers.NewKey, *, json: bool) -> None:
 
 
 def _state(agent: admin.AgentState, now: float) -> str:
-    if not agent.paused:
-        return "ready"
-    return f"paused until {words.clock(agent.paused_until, now)}" if agent.paused_until else "paused"
+    said = []
+    if agent.all_paused:
+        said.append(f"paused with all agents{_until(agent.all_paused_until, now)}")
+    if agent.paused:
+        said.append(f"paused{_until(agent.paused_until, now)}")
+    return ", ".join(said) or "ready"
+
+
+def _until(ends: float | None, now: float) -> str:
+    return f" until {words.clock(ends, now)}" if ends else ""

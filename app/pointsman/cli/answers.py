@@ -102,11 +102,12 @@ class Refreshed(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that works, or does not."""
+    """One thing that works, or does not; `state` is works, absent (nothing is wrong), note or fails."""
 
     name: str
     ok: bool
     sentence: str
+    state: str = ""
 
 
 class Attempt(msgspec.Struct, frozen=True):

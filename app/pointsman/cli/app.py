@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pointsman import __version__
-from pointsman.cli import agents, approvals, audit, caps, explain, keys, models, now, prices, spend
+from pointsman.cli import agents, approvals, audit, bench, caps, explain, fit, keys, models, now, prices, spend, wrong
 
 _PROGRAMS = (
     "Programs, which take these names as well: 'pointsman' shows the tray, 'pointsman gateway' serves without a window "
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command()(now.status)
 app.add_typer(agents.app, name="agents")
 app.add_typer(keys.app, name="keys")
+models.app.command("fit")(fit.fit)
 app.add_typer(models.app, name="models")
 app.add_typer(caps.app, name="caps")
 app.add_typer(approvals.app, name="approvals")
@@ -36,6 +37,7 @@ app.command()(spend.spend)
 app.command()(prices.prices)
 app.add_typer(audit.app, name="audit")
 app.command()(now.doctor)
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:
@@ -58,8 +60,6 @@ def run(argv: Sequence[str]) -> int:
     except typer.Abort:
         return 130
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "pointsman"
-        print(f"{error.format_message().rstrip('.')}. See '{command} --help'.", file=sys.stderr)
+        print(wrong.sentence(error), file=sys.stderr)
         return error.exit_code
     return code if isinstance(code, int) else 0

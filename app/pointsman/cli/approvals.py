@@ -58,7 +58,7 @@ def list_approvals(json: show.Json = False) -> None:
             question.model,
             words.exact(question.about),
             words.bound(question.at_most),
-            words.money(question.cap.left) if question.cap else "",
+            words.rest(question.cap.left) if question.cap else "",
             words.left(question.expires, now),
         ]
         for question in found
@@ -67,7 +67,10 @@ def list_approvals(json: show.Json = False) -> None:
     show.table(heads, rows, right=heads[4:], none="No question waits.")
     for question in found:
         if question.sentence:
-            show.line(f"{question.id}: {question.sentence} Approve lets it go on; deny keeps it paused until 'resume'.")
+            paused = (
+                " Approve lets it go on; deny keeps it paused until 'resume'." if question.kind == "runaway" else ""
+            )
+            show.line(f"{question.id}: {question.sentence}{paused}")
 
 
 @app.command()
@@ -122,20 +125,21 @@ def grants(json: show.Json = False) -> None:
             grant.scope,
             grant.bound,
             grant.cap,
-            words.money(grant.left),
+            words.money(grant.amount),
+            words.rest(grant.left),
             "for good" if grant.expires is None else words.clock(grant.expires, now),
         ]
         for grant in send(listing, list[admin.GrantState])
     ]
-    heads = ["ID", "Allowed for", "Bound to", "Over cap", "Left", "Until"]
-    show.table(heads, rows, right=["Left"], none="Nothing is allowed beyond the caps.")
+    heads = ["ID", "Allowed for", "Bound to", "Over cap", "By", "Left", "Until"]
+    show.table(heads, rows, right=["By", "Left"], none="Nothing is allowed beyond the caps.")
 
 
 @app.command()
 def revoke(
     grant: Annotated[str, typer.Argument(metavar="ID", help="The grant or rule, as 'approvals grants' names it.")],
 ) -> None:
-    """Take back what is not yet spent of a grant, or a rule out of your models.toml."""
+    """Take back what is not yet spent of a grant or of a raised cap, or a rule out of your models.toml."""
     send(admin.RevokeGrant(grant), answers.Done)
     show.line("Taken back.")
 

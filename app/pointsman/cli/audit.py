@@ -8,15 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from pointsman.cli import answers, show, words
+from pointsman.cli import answers, show, told, words
 from pointsman.cli.client import Refused, plain, send
-from pointsman.cli.export import Format, Out, export
-from pointsman.cli.spend import Since, Until
+from pointsman.cli.export import Format, Out, export, shown
+from pointsman.cli.spend import Since, Until, span
 from pointsman.wire import admin
 
 app = typer.Typer(help="One row for each request, approval and change.")
 Request = Annotated[str, typer.Argument(help="The request's id, as the answer header names it.")]
-_MONEY = ("cost", "held", "saved")
 _SHOWN = {
     "requests": "Requests",
     "answered_first": "First",
@@ -37,7 +36,7 @@ def list_audit(
     json: show.Json = False,
 ) -> None:
     """List the newest rows."""
-    found = send(admin.AuditList(limit, agent), list[dict[str, Any]])
+    found = [shown(row) for row in send(admin.AuditList(limit, agent), list[dict[str, Any]])]
     if json:
         show.as_json(found)
         return
@@ -48,7 +47,7 @@ def list_audit(
             words.clock(row.get("at"), now),
             str(row.get("request") or row.get("kind") or ""),
             *(str(row.get(field) or "") for field in fields),
-            words.exact(row.get("cost")),
+            words.exact(row.get("cost")) if row.get("target") else "",
             str(row.get("reason") or ""),
         ]
         for row in found
@@ -63,8 +62,8 @@ def show_audit(
     body: Annotated[bool, typer.Option("--body", help="Show what was kept of it: the request and its answer.")] = False,
     json: show.Json = False,
 ) -> None:
-    """Show all that is known of one request."""
-    found = send(admin.ShowBody(request) if body else admin.AuditShow(request), dict[str, Any])
+    """Show what was decided about one request, where it went, why, and what it cost."""
+    found = shown(send(admin.ShowBody(request) if body else admin.AuditShow(request), dict[str, Any]))
     if json:
         show.as_json(found)
     elif body:
@@ -72,9 +71,8 @@ def show_audit(
             for line in (f"--- {name}", *str(found.get(name, "")).splitlines()):
                 show.line(line)
     else:
-        told = {name.rstrip("_"): value for name, value in found.items() if name != "counted"}
-        rows = [[name, _cell(name, value)] for name, value in told.items() if value not in (None, "", "{}", [])]
-        show.table(["Field", "Value"], rows, none="Nothing is known of it.")
+        for label, text in told.lines(found, time.time()):
+            show.line(f"{label:<10}{text}")
 
 
 @app.command()
@@ -99,13 +97,13 @@ def export_audit(
     out: Out = "-",
 ) -> None:
     """Write all rows to a file, or with '-' to standard output."""
-    export(format_, (since, until), out)
+    export(format_, span(since, until), out)
 
 
 @app.command()
 def egress(since: Since = None, until: Until = None, json: show.Json = False) -> None:
     """Show what went to which provider; ever, where no date is given."""
-    command = admin.Egress(since, until)
+    command = admin.Egress(*span(since, until))
     if json:
         show.as_json(plain(command))
         return
@@ -123,7 +121,8 @@ def egress(since: Since = None, until: Until = None, json: show.Json = False) ->
 @app.command()
 def counters(since: Since = None, until: Until = None, json: show.Json = False) -> None:
     """Show how requests fared at each target and for each agent; today, where no date is given."""
-    command = admin.Counters(since if since is not None or until is not None else _midnight(), until)
+    begins, ends = span(since, until)
+    command = admin.Counters(begins if begins is not None or ends is not None else _midnight(), ends)
     if json:
         show.as_json(plain(command))
         return
@@ -156,11 +155,3 @@ def _counts(head: str, found: list[dict[str, Any]]) -> None:
 
 def _midnight() -> float:
     return words.moment(f"{datetime.now().astimezone():%Y-%m-%d}")
-
-
-def _cell(name: str, value: Any) -> str:
-    if name == "at" and isinstance(value, float | int):
-        return words.clock(float(value), time.time())
-    if name in _MONEY and isinstance(value, int):
-        return words.exact(value)
-    return value if isinstance(value, str) else admin.encode(value).decode()

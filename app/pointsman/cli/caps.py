@@ -114,7 +114,8 @@ def set_cap(  # noqa: PLR0913 each option of the command is an argument
         at_limit=at_limit and at_limit.value,
     )
     send(command, answers.Done)
-    show.line(f"The cap {name} is {words.money(limit)}.")
+    said = "." if limit else ": nothing may be spent under it. Models on this machine go on."
+    show.line(f"The cap {name} is {words.money(limit)}{said}")
 
 
 @app.command()
@@ -129,12 +130,12 @@ def table(found: list[admin.CapState]) -> None:
     rows = [
         [
             cap.name,
-            f"{cap.scope} {cap.match}".rstrip(),
+            f"{cap.scope} {words.owner(cap.match)}".rstrip(),
             cap.window,
-            words.money(cap.limit),
+            _limit(cap),
             words.money(cap.spent),
             words.money(cap.held),
-            words.money(cap.left),
+            words.rest(cap.left),
             f"{cap.soft_percent} %: {cap.at_soft}",
             cap.at_limit,
         ]
@@ -143,3 +144,9 @@ def table(found: list[admin.CapState]) -> None:
     heads = ["Cap", "Counts", "Window", "Limit", "Spent", "Held", "Left", "Warns at", "At the limit"]
     none = "There are no caps. Set one with 'pointsman caps set daily 10.00'."
     show.table(heads, rows, right=heads[3:7], none=none)
+
+
+def _limit(cap: admin.CapState) -> str:
+    return (
+        f"{words.money(cap.limit - cap.raised)} + {words.money(cap.raised)}" if cap.raised else words.money(cap.limit)
+    )

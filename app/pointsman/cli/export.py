@@ -24,6 +24,9 @@ Rows = Iterable[dict[str, Any]]
 # Spreadsheets take a cell that begins like this for a formula; ' is here so that what is added can be told apart.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
+_INTERNAL = ("counted",)
+"""What only the counters look at; it says nothing that the other fields do not."""
+
 
 class Format(StrEnum):
     """How an export is written."""
@@ -56,8 +59,14 @@ def rows(span: Span) -> Iterator[dict[str, Any]]:
     since, until = span
     after = 0
     while page := send(admin.AuditPage(after=after, since=since, until=until), list[dict[str, Any]]):
-        yield from page
+        yield from (shown(row) for row in page)
         after = page[-1]["seq"]
+
+
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what is of no use outside, those inside it too."""
+    told = {name: value for name, value in row.items() if name not in _INTERNAL}
+    return told if "earlier" not in told else told | {"earlier": [shown(one) for one in told["earlier"]]}
 
 
 def cell(value: Any) -> str:

@@ -35,19 +35,29 @@ def lines(found: admin.Snapshot) -> list[str]:
         f"Pointsman {found.version} at {found.address}, since {words.clock(found.started, found.at)}",
         *([f"Paused{_until(found)}. Go on with 'pointsman resume'."] if found.paused else []),
         f"Today    {_today(today)}",
-        f"Ran      {today.requests} requests: {today.local} local, {today.private} private, {today.cloud} cloud",
+        f"Requests {_counts(today)}",
         f"Running  {len(found.running)}, {waiting} waiting for you",
         *(f"         {run.agent}  {run.model}  {run.tier}  {run.state}" for run in found.running),
         f"Agents   {', '.join(agent.name for agent in found.agents) or 'none'}",
         f"Models   {', '.join(f'{model.name} ({model.state})' for model in found.models) or 'none'}",
+        *([found.proposal] if found.proposal else []),
         *found.notices,
     ]
+
+
+def _counts(today: admin.Today) -> str:
+    """What ran where, and what did not: the parts are the whole."""
+    parts = {"local": today.local, "private": today.private, "cloud": today.cloud}
+    told = [f"{count:,} {tier}" for tier, count in parts.items()]
+    stopped = today.requests - sum(parts.values())
+    told += [f"{stopped:,} refused or not run"] if stopped else []
+    return f"{today.requests:,}: {', '.join(told)}"
 
 
 def _today(today: admin.Today) -> str:
     held = f", {words.money(today.held)} held" if today.held else ""
     saved = f", about {words.money(today.saved)} saved" if today.saved else ""
-    of = f" of {words.money(today.cap.limit)}, {words.money(today.cap.left)} left" if today.cap else ""
+    of = f" of {words.money(today.cap.limit)}, {words.rest(today.cap.left)} left" if today.cap else ""
     return f"{words.money(today.spent)}{of}{held}{saved}"
 
 
@@ -75,7 +85,11 @@ def doctor(json: show.Json = False) -> None:
     if json:
         show.as_json(found)
     else:
-        rows = [["works" if row.ok else "FAILS", row.name, row.sentence] for row in found]
+        rows = [[_state(row), row.name, row.sentence] for row in found]
         show.table(["State", "What", "Finding"], rows, none="There is nothing to look at.")
     if not all(row.ok for row in found):
         raise typer.Exit(1)
+
+
+def _state(row: answers.Finding) -> str:
+    return (row.state or "works") if row.ok else "FAILS"

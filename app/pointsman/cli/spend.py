@@ -11,6 +11,7 @@ import typer
 from pointsman.cli import answers, show, words
 from pointsman.cli.answers import SpendRow
 from pointsman.cli.client import plain, send
+from pointsman.core.errors import SetupError
 from pointsman.wire import admin
 
 Since = Annotated[
@@ -66,11 +67,18 @@ def spend(
     """Show what was spent: today where no date is given, or by day in the last 30 days."""
     if since is None and until is None:
         since = _begins(by)
-    command = admin.Spend(by, since, until)
+    command = admin.Spend(by, *span(since, until))
     if json:
         show.as_json(plain(command))
         return
     _print(send(command, answers.SpendTable))
+
+
+def span(since: float | None, until: float | None) -> tuple[float | None, float | None]:
+    """Both ends, in order. Raises `SetupError` where nothing lies between them."""
+    if since is not None and until is not None and since >= until:
+        raise SetupError("--since comes after --until, so nothing lies between them: put the earlier one in --since.")
+    return since, until
 
 
 def _begins(by: str) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
 import typer
 
+from pointsman.core.amounts import dollars as said
+
 MICROS = 1_000_000
-_CENT = Decimal("0.01")
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 UNKNOWN = "–"  # noqa: RUF001 an en dash is how the app writes what is not known
@@ -21,7 +22,9 @@ def dollars(text: str) -> int:
         amount = Decimal(text.strip().removeprefix("$")) * MICROS
     except InvalidOperation:
         raise typer.BadParameter(f"{text!r} is not an amount; write dollars with a point, such as 4.00") from None
-    if not amount.is_finite() or amount < 0 or amount > 10**15 or amount != amount.to_integral_value():
+    if amount.is_finite() and amount < 0:
+        raise typer.BadParameter(f"{text!r} is below zero; write an amount such as 4.00, or 0 for nothing")
+    if not amount.is_finite() or amount > 10**15 or amount != amount.to_integral_value():
         raise typer.BadParameter(f"{text!r} is not an amount; write dollars with at most six decimals, such as 4.00")
     return int(amount)
 
@@ -58,27 +61,32 @@ def _read(text: str) -> datetime:
 
 
 def money(micros: int | None) -> str:
-    """Two decimals; what is under a cent says so; None is not known."""
-    if micros is None:
-        return UNKNOWN
-    if 0 < micros < MICROS // 100:
-        return "<$0.01"
-    return f"${(Decimal(micros) / MICROS).quantize(_CENT, ROUND_HALF_EVEN):,}"
+    """As sentences say it; None is not known."""
+    return UNKNOWN if micros is None else said(micros)
+
+
+def rest(micros: int) -> str:
+    """What is left: never said higher than it is."""
+    return said(micros, down=True)
 
 
 def exact(micros: int | None) -> str:
-    """Four decimals, for the price of one request."""
+    """Four decimals, for the price of one request; as many as it has where four say nothing."""
     if micros is None:
         return UNKNOWN
-    return "free" if micros == 0 else f"${Decimal(micros) / MICROS:,.4f}"
+    return "free" if micros == 0 else f"${Decimal(micros) / MICROS:,.{_decimals(micros)}f}"
 
 
 def bound(micros: int | None) -> str:
     """Rounded up to the hundredth of a cent, so that it is never too little."""
     if micros is None:
         return UNKNOWN
-    raised = (Decimal(micros) / MICROS).quantize(Decimal("0.0001"), ROUND_CEILING)
-    return "free" if micros == 0 else f"${raised:,}"
+    raised = (Decimal(micros) / MICROS).quantize(Decimal(1).scaleb(-_decimals(micros)), ROUND_CEILING)
+    return "free" if micros == 0 else f"${raised:,f}"
+
+
+def _decimals(micros: int) -> int:
+    return 4 if micros >= MICROS // 10_000 else 6
 
 
 def clock(at: float | None, now: float) -> str:
@@ -99,3 +107,8 @@ def rate(micros: int) -> str:
     """A price with all the decimals that it has, two at least."""
     amount = Decimal(micros) / MICROS
     return f"${amount:,.2f}" if micros % 10_000 == 0 else f"${amount:,f}"
+
+
+def owner(key: str) -> str:
+    """Whose account of a cap it is; one of a session may have two parts."""
+    return ", ".join(key.split("\x1f"))

@@ -75,7 +75,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 def gather(request: Request, sensitivity: Sensitivity, taint: Collection[str] = ()) -> Facts:
     """`taint` holds the kinds that were found earlier in this session."""
     class_, background, place = _classify(request)
-    kinds = {finding.kind for finding in request.findings} | set(taint)
+    findings = request.findings
+    kinds = {finding.kind for finding in findings} | set(taint)
     return Facts(
         class_=class_,
         background=background,
@@ -86,7 +87,7 @@ def gather(request: Request, sensitivity: Sensitivity, taint: Collection[str] = 
         images=request.images > 0,
         schema=request.schema,
         sensitivity=_sensitivity(kinds, sensitivity, request.hints.sensitivity),
-        findings=request.findings,
+        findings=findings,
         tainted=bool(set(taint)),
         place=place,
     )

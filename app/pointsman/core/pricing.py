@@ -68,6 +68,9 @@ def bound(input_tokens: int, output_tokens: int, rates: Rates, n: int = 1) -> in
 
     It holds for every split of the input over the meters and every long-context rate within reach.
     """
+    if not rates.above:  # nearly all: a plan reckons this for each target
+        most = max(rates.input, rates.cache_read, rates.cache_write_short, rates.cache_write_long)
+        return _round_up(input_tokens * most + n * output_tokens * rates.output) + rates.per_request
     reach = [rates, *(higher for passed, higher in rates.above if input_tokens > passed)]
     dearest_in = max(max(r.input, r.cache_read, r.cache_write_short, r.cache_write_long) for r in reach)
     dearest_out = max(r.output for r in reach)

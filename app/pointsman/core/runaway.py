@@ -112,15 +112,20 @@ def _step(acts: list[Shape], back: list[Message]) -> Step:
     """Where tools were called, what was said beside does not count. A message without a shape stands for itself."""
     counting = [act for act in acts if act.call] or acts
     return Step(
-        act=digest(*(act.near for act in counting)),
+        act=_joined([act.near for act in counting]),
         calls=any(act.call for act in acts),
-        exact=digest(*(message.digest for message in back)),
-        near=digest(*(message.shape.near or message.digest for message in back)),
-        far=digest(*(message.shape.far or message.digest for message in back)),
+        exact=_joined([message.digest for message in back]),
+        near=_joined([message.shape.near or message.digest for message in back]),
+        far=_joined([message.shape.far or message.digest for message in back]),
         trouble=any(message.shape.trouble for message in back),
         plain=all(message.shape.plain for message in back),
         opening=not acts,
     )
+
+
+def _joined(digests: list[str]) -> str:
+    """One digest for some; one alone stands for itself."""
+    return digests[0] if len(digests) == 1 else digest(*digests)
 
 
 def _beginning(request: Request) -> Iterator[str]:
@@ -140,7 +145,7 @@ def observe(seen: Seen, call: Call, limits: Thresholds, now: float) -> tuple[See
         starts = starts if call.background else _noted(starts, call, _BURST, now)
     else:
         trail = _noted(trail, call, limits.within or _WITHIN, now)
-    after = Seen(pace=msgspec.structs.replace(pace, starts=starts), trail=trail)
+    after = Seen(pace=Pace(slots=pace.slots, starts=starts), trail=trail)
     alarm = _circling(call, trail, limits, now) or _restarting(call, starts, limits, now)
     return after, alarm or _dear(call, pace, limits) or _fast(call, pace, limits)
 
@@ -152,11 +157,13 @@ def charged(pace: Pace, amount: int, now: float) -> Pace:
 
 def _noted(trail: Trail, call: Call, within: float, now: float) -> Trail:
     """The trail with one more step. Work in the background may repeat itself, as long as no conversation grows by it."""
-    known = tuple((step, at) for step, at in trail.steps if now - at <= within)
+    known = [seen for seen in trail.steps if now - seen[1] <= within]
     grown = call.messages > trail.messages
     if call.background and not grown:
         return msgspec.structs.replace(trail, messages=call.messages)
-    weight, like = max(((_stale(step, call.step), at) for step, at in known), default=(0.0, now))
+    far = call.step.far  # most steps differ from afar: those weigh nothing, but the latest of their times counts
+    weights = [(_stale(step, call.step) if step.far == far else 0.0, at) for step, at in known]
+    weight, like = max(weights, default=(0.0, now))
     steps = ((call.step, now), *known)[:_KEPT]
     if not weight:
         score = trail.score / 2 if known and trail.score >= 1.0 else 0.0
@@ -214,9 +221,10 @@ def _reached(trail: Trail, threshold: int | None) -> bool:
 
 
 def _dear(call: Call, pace: Pace, limits: Thresholds) -> Alarm | None:
-    spent = sum(slot.amount for slot in pace.slots)
-    charges = sum(slot.charges for slot in pace.slots)
-    if not limits.spend_per_minute or spent <= limits.spend_per_minute or charges < _CHARGES:
+    if not limits.spend_per_minute:
+        return None
+    spent = sum([slot.amount for slot in pace.slots])
+    if spent <= limits.spend_per_minute or sum([slot.charges for slot in pace.slots]) < _CHARGES:
         return None
     return Alarm("spend", f"{call.agent} spent {dollars(spent)} within a minute.")
 
@@ -230,12 +238,12 @@ def _fast(call: Call, pace: Pace, limits: Thresholds) -> Alarm | None:
 
 def _counted(pace: Pace, now: float, more: Slot) -> Pace:
     """The last minute with something more in its newest slot; never counts what is older than a minute."""
-    slots = tuple(slot for slot in pace.slots if now - _MINUTE < slot.starts <= now)
+    slots = [slot for slot in pace.slots if now - _MINUTE < slot.starts <= now]
     if slots and now - slots[-1].starts < _SLOT:
         last = slots[-1]
         more = Slot(last.starts, last.calls + more.calls, last.charges + more.charges, last.amount + more.amount)
         slots = slots[:-1]
-    return msgspec.structs.replace(pace, slots=(*slots, more))
+    return Pace(slots=(*slots, more), starts=pace.starts)
 
 
 def _time(seconds: float) -> str:

@@ -16,7 +16,7 @@ _MOST = 1_024  # characters kept at each end of a long text
 _HEAD = 160  # characters at each end in which an error shows itself
 _HASH = 7  # characters that a hash has at least
 _PLAIN = 120  # characters under which a text may be what a person types again and again: continue, yes, go on
-_ZEROS = str.maketrans("123456789", "000000000")
+_FADED = "~"
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 # Each pattern begins with a set of signs, which the engine looks for at the speed of a plain search.
 _TIME = re.compile(
@@ -46,13 +46,21 @@ _COUNTED = frozenset(
         "again",
     )
 )
+_DIGITS = "0123456789"
+_NEITHER = bytes(sign for sign in range(256) if chr(sign) not in f" {_DIGITS}")
 _NUMBER = re.compile(r"[0-9][0-9.,]*")
-_UNITS = frozenset(("ms", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "hour", "hours", "ago"))
 _EDGES = "([{<#:=,.;!?)]}>\"'"
+_UNITS = frozenset(("ms", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "hour", "hours", "ago"))
 _TROUBLES = (
     *("error", "exception", "traceback", "fail", "fatal", "invalid", "denied", "refused", "forbidden", "unauthori"),
-    *("cannot", "can't", "could not", "unable", "no such", "not found", "nothing found", "timed out", "timeout"),
-    *("no matches", "no results", "no files", "0 matches", "0 results"),
+    *("could not", "unable"),
+)
+_LONG_TROUBLES = (  # those with a part in common, after that part
+    ("can", ("cannot", "can't")),
+    (" found", ("not found", "nothing found")),
+    ("time", ("timed out", "timeout")),
+    ("no ", ("no such", "no matches", "no results", "no files")),
+    ("0 ", ("0 matches", "0 results")),
 )
 _NOTHING = frozenset(("[]", "{}", "null", "none"))
 
@@ -82,10 +90,12 @@ def said(text: str, *, turn: bool = False) -> Shape:
         text = f"{_ends(text)}\n{_spelt(middle)}"
     trouble = _tells_of_trouble(text)
     text = _unquoted(text).replace("=", " ")
-    near, far = _forgotten(text.split(), text)
-    folded = digest(*dict.fromkeys(near))
-    other = folded if near is far else digest(*dict.fromkeys(far))
-    return Shape(folded, other, trouble=trouble, plain=near is far and len(text) < _PLAIN)
+    words = text.split()
+    numbered = _numbered(words)
+    settled = _settled(words, numbered)
+    near = tuple(dict.fromkeys(settled))
+    far = _without_numbers(near, [settled[at] for at in numbered]) if numbered else near
+    return Shape(_quick(near), _quick(far), trouble=trouble, plain=not numbered and len(text) < _PLAIN)
 
 
 def called(calls: Sequence[tuple[str, str]]) -> Shape:
@@ -96,7 +106,8 @@ def called(calls: Sequence[tuple[str, str]]) -> Shape:
             parts.append(digest(name, arguments))
             continue
         text = _unquoted(arguments.replace("\\n", " "))
-        parts.append(digest(name, *_forgotten(text.split(), text)[0]))
+        words = text.split()
+        parts.append(digest(name, *_settled(words, _numbered(words))))
     whole = digest(*parts)
     return Shape(whole, whole, call=True)
 
@@ -122,6 +133,23 @@ def digest(*parts: str) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
+def _quick(words: tuple[str, ...]) -> str:
+    """A digest that only holds within this process, as all shapes do: words keep their hashes, so it costs next to nothing."""
+    return f"{hash(words):x}"
+
+
+def _without_numbers(words: tuple[str, ...], numbered: list[str]) -> tuple[str, ...]:
+    """Different words without the numbers in `numbered`, the first of those that come to the same."""
+    bare: dict[str, str] = {}
+    taken: set[str] = set()
+    for word in numbered:
+        if word not in bare:
+            other = _unnumbered(word)
+            bare[word] = "" if other in taken else other
+            taken.add(other)
+    return tuple(filter(None, map(bare.get, words, words)))
+
+
 def _spelt(digits: str) -> str:
     """A digest in letters alone, which nothing here forgets."""
     return digits.translate(_LETTERS)
@@ -141,38 +169,46 @@ def _unquoted(text: str) -> str:
 
 def _tells_of_trouble(text: str) -> bool:
     ends = (text if len(text) <= 2 * _HEAD else f"{text[:_HEAD]} {text[-_HEAD:]}").lower()
-    return any(word in ends for word in _TROUBLES) or ends.strip() in _NOTHING
+    if any(map(ends.__contains__, _TROUBLES)) or ends.strip() in _NOTHING:
+        return True
+    return any(stem in ends and any(map(ends.__contains__, words)) for stem, words in _LONG_TROUBLES)
 
 
-def _forgotten(words: list[str], text: str) -> tuple[list[str], list[str]]:
-    """The words without what changes by itself, and those without any number."""
-    zeroed = text.translate(_ZEROS)
-    if "0" not in zeroed:
-        return words, words
-    near, far = words.copy(), words.copy()
-    known: dict[str, str] = {}
-    for at in [at for at, word in enumerate(zeroed.split()) if "0" in word]:
-        near[at] = _settled(words, at, known)
-        far[at] = "0" if near[at].isdecimal() else _NUMBER.sub("0", near[at])
-    return near, far
+def _numbered(words: list[str]) -> list[int]:
+    """Which words have a digit in them."""
+    # Of the text only digits are kept, and one blank for each end of a word.
+    kept = " ".join(words).encode("latin-1", "replace").translate(None, _NEITHER)
+    return [at for at, digits in enumerate(kept.split(b" ")) if digits] if len(kept) >= len(words) > 0 else []
 
 
-def _settled(words: list[str], at: int, known: dict[str, str]) -> str:
-    """A word with a digit in it: nothing but a sign where it only counts or tells the time."""
-    word = words[at]
-    if at and words[at - 1].strip(_EDGES).lower() in _COUNTED:
-        return "~"
-    if len(word) < _HASH and (word.isdecimal() or word.strip(_EDGES).replace(".", "").isdecimal()):
-        timed = at + 1 < len(words) and words[at + 1].strip(_EDGES) in _UNITS
-        return "~" if timed else word
-    if word not in known:
-        known[word] = _faded(word)
-    return known[word]
+def _settled(words: list[str], numbered: list[int]) -> list[str]:
+    """The words without what changes by itself."""
+    near, known, last = words.copy(), dict[str, str](), -1
+    words.append("")
+    for at in numbered:
+        word = words[at]
+        if last != at - 1 and words[at - 1].strip(_EDGES).lower() in _COUNTED:
+            near[at] = _FADED
+        elif len(word) < _HASH and (word.isdecimal() or word.strip(_EDGES).replace(".", "").isdecimal()):
+            if words[at + 1].strip(_EDGES) in _UNITS:
+                near[at] = _FADED
+        else:
+            if word not in known:
+                known[word] = _faded(word)
+            near[at] = known[word]
+        last = at
+    words.pop()
+    return near
 
 
 def _faded(word: str) -> str:
     """A word without its times and ids."""
-    if _NAMED.match(word):
-        return "~"
-    word = _TIME.sub("~", word)
-    return _ID.sub("~", word) if len(word) > _HASH else word
+    if word[0] not in _DIGITS and _NAMED.match(word):
+        return _FADED
+    if "s" in word or ":" in word or "-" in word or "/" in word or "min" in word:  # one is in whatever _TIME finds
+        word = _TIME.sub(_FADED, word)
+    return _ID.sub(_FADED, word) if len(word) > _HASH else word
+
+
+def _unnumbered(word: str) -> str:
+    return "0" if word.isdecimal() else _NUMBER.sub("0", word)

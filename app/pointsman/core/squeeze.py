@@ -127,6 +127,22 @@ def _affordable(attempt: Attempt, room: int, n: int) -> int | None:
     return attempt.output - -(-missing * _MILLION // rate)
 
 
+def why_asked(attempt: Attempt, shorts: Sequence[Short], n: int) -> str:
+    """Why the person is asked although the caps say something else; empty where they say ask."""
+    said = action(shorts, background=False)
+    if said == "cheaper":
+        return f"The {worst(shorts).account.cap.name} cap takes a cheaper model, and none of the plan fits."
+    if said != "shorten":
+        return ""
+    tight = min(shorts, key=_room)
+    output = _affordable(attempt, _room(tight), n)
+    head = f"The {tight.account.cap.name} cap shortens answers, yet"
+    if output is None:
+        return f"{head} a shorter one of {attempt.target} would not cost less."
+    paid = f"pays for {output} tokens" if output > 0 else f"does not even pay for what {attempt.target} has to read"
+    return f"{head} what is left {paid}: an answer is not cut below {LEAST_OUTPUT}."
+
+
 def cut(attempt: Attempt, output: int, n: int) -> Attempt:
     """The same attempt with a smaller output limit; its bound stays a bound at each of its rates."""
     saved = (attempt.output - output) * n * _least_rate(attempt.rates) // _MILLION

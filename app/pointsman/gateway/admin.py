@@ -18,7 +18,7 @@ from pointsman.core.events import GatewayStopping
 from pointsman.gateway import snapshot
 from pointsman.gateway.commands import Commands
 from pointsman.gateway.house import House
-from pointsman.wire import admin, sse
+from pointsman.wire import admin, misfit, sse
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -67,8 +67,10 @@ class AdminDoor:
             raise TooLarge("This command is too large.")
         try:
             command = admin.decode_command(body)
-        except msgspec.DecodeError as error:
-            raise BadRequest(f"This command cannot be read: {error}.") from None
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"This is not a command of Pointsman's: {misfit.sentence(error)}") from None
+        except msgspec.DecodeError:
+            raise BadRequest("This command cannot be read: send a JSON object with its type.") from None
         answer = await self._commands.do(command)
         return Response(admin.encode(answer), media_type="application/json")
 

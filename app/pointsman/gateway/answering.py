@@ -11,15 +11,16 @@ from typing import Any
 
 import msgspec
 
-from pointsman.core import approval
+from pointsman.core import approval, budget
 from pointsman.core.amounts import dollars
 from pointsman.core.approval import Case
+from pointsman.core.budget import Cap
 from pointsman.core.catalog import Allowance
 from pointsman.core.errors import BadRequest, NotFound, SetupError
 from pointsman.core.events import CatalogChanged, MoneyMoved
 from pointsman.gateway import rules
 from pointsman.gateway.house import House
-from pointsman.store import allowed, own_models
+from pointsman.store import allowed, own_models, raises
 from pointsman.store.audit import Row
 from pointsman.store.ledger import Grant
 from pointsman.wire.admin import Answer, GrantState, Question, RevokeGrant
@@ -42,11 +43,16 @@ class Answering:
         return OK
 
     async def grants(self) -> list[GrantState]:
-        """Everything that still lets an agent past a cap: grants first, then rules."""
-        caps = {cap.id: cap.name for cap in await self._house.ledger.caps()}
+        """Everything that still lets an agent past a cap: grants and raised caps first, then rules."""
+        caps = {cap.id: cap for cap in await self._house.ledger.caps()}
+        rest = {(one.cap.id, one.key): one.left for one in await self._house.ledger.accounts(time.time())}
         live = await self._house.ledger.grants(time.time())
         left = await allowed.left(self._house.db, time.time())
-        once = [_state(grant, caps.get(grant.cap, "")) for grant in live if not grant.binding.startswith("always:")]
+        once = [
+            _state(grant, caps[grant.cap], rest)
+            for grant in live
+            if grant.cap in caps and not grant.binding.startswith("always:")
+        ]
         return once + [_rule(allowance, left) for allowance in self._house.catalog.allowances]
 
     async def _revoke(self, revoke: RevokeGrant) -> Any:
@@ -62,8 +68,10 @@ class Answering:
         """No hold may use this grant any more."""
         grant = next((one for one in await self._house.ledger.grants(time.time()) if one.id == id_), None)
         if grant is None or not await self._house.ledger.revoke(id_):
-            raise NotFound("No grant or rule has this name. 'pointsman approvals grants' lists them.")
-        await self._note("grant", f"revoked {grant.binding}", id=id_, left=grant.amount)
+            raise NotFound(f"No grant or rule is called '{id_[:80]}'. 'pointsman approvals grants' lists them.")
+        scope, span = approval.bound(grant.binding)
+        said = f"took back the raise of a cap in {span}" if scope == raises.SCOPE else f"revoked {grant.binding}"
+        await self._note("grant", said, id=id_, cap=grant.cap, key=grant.key, left=grant.amount)
 
     async def _forget(self, rule: Allowance) -> None:
         """The rule leaves the person's file; without it no hold may use what it still lends in this window."""
@@ -140,10 +148,16 @@ def always(rule: Allowance) -> str:
     return approval.binding("always", rule.name)
 
 
-def _state(grant: Grant, cap: str) -> GrantState:
+def _state(grant: Grant, cap: Cap, rest: Mapping[tuple[str, str], int]) -> GrantState:
+    """`rest` is what is left in accounts: of a raised cap nothing else can be spent."""
     scope, bound = approval.bound(grant.binding)
+    left = grant.amount
+    if scope == raises.SCOPE:
+        bound = ", ".join(budget.owner(cap, grant.key).values()) or "everybody"
+        left = min(left, rest.get((grant.cap, grant.key), left))
+    expires = None if grant.expires >= raises.NEVER else grant.expires
     return GrantState(
-        id=grant.id, scope=scope, bound=bound, cap=cap, amount=grant.amount, left=grant.amount, expires=grant.expires
+        id=grant.id, scope=scope, bound=bound, cap=cap.name, amount=grant.amount, left=left, expires=expires
     )
 
 

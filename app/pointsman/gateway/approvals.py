@@ -12,7 +12,7 @@ import msgspec
 
 from pointsman.core import approval, budget
 from pointsman.core.approval import Case
-from pointsman.core.errors import BadRequest, PaymentRequired
+from pointsman.core.errors import BadRequest, NotFound, PaymentRequired
 from pointsman.core.events import ApprovalAsked, ApprovalEnded
 from pointsman.gateway.bus import Bus
 from pointsman.wire.admin import Answer, Question
@@ -84,13 +84,17 @@ class Approvals:
             self._move(found, approval.withdraw(found.case, time.time()))
 
     async def answer(self, given: Answer, keep: Granting | None = None) -> None:
-        """The person's answer. Raises `BadRequest` where the question is closed or the answer makes no sense for it.
+        """The person's answer. Raises `BadRequest` where it is closed or the answer makes no sense for it.
 
         `keep` writes down what an approval changes for good, before the request goes on.
         """
         self._sweep()
         found = self._cases.get(given.question)
-        if found is None or found.answering or not found.case.open:
+        if found is None:
+            raise NotFound(
+                f"No question has the id '{given.question[:40]}'. 'pointsman approvals list' names those that wait."
+            )
+        if found.answering or not found.case.open:
             raise BadRequest("This question is closed already. If the agent asks again, you will be asked again.")
         _check(found.question, given)
         found.answering = True  # a second click while the grant is written pays nothing more
@@ -131,7 +135,8 @@ class Approvals:
         owned = msgspec.structs.replace(case, agent=question.agent)
         found = self._cases[case.id] = Open(question, owned, grant)
         asyncio.get_running_loop().call_later(case.expires - time.time() + 0.1, self._sweep)
-        said = question.sentence or f"{question.agent} asks for {question.model}."
+        asks = "" if question.kind == "runaway" else f"{question.agent} asks for {question.model}. "
+        said = f"{asks}{question.sentence}".rstrip()
         self._bus.publish(ApprovalAsked(case.id, question.agent, said))
         return found
 
@@ -175,7 +180,9 @@ class Approvals:
 
 def _check(question: Question, given: Answer) -> None:
     """Raises `BadRequest` with what the answer lacks."""
-    if given.verdict == "local" and question.local_model is None:
+    if question.kind == "runaway":
+        _check_runaway(given)
+    elif given.verdict == "local" and question.local_model is None:
         raise BadRequest("No model on this machine can answer this request.")
     if given.verdict != "approve":
         return
@@ -186,6 +193,14 @@ def _check(question: Question, given: Answer) -> None:
             raise BadRequest("This can be allowed for this request only.")
     elif given.scope != "request":
         _check_amount(question, given)
+
+
+def _check_runaway(given: Answer) -> None:
+    """No request waits for it: the agent is paused, and goes on or does not."""
+    if given.verdict == "local":
+        raise BadRequest("This agent is paused: approve lets it go on, deny keeps it paused.")
+    if given.scope != "request":
+        raise BadRequest("This agent is paused, not short of money: approve without a scope lets it go on.")
 
 
 def _check_price(given: Answer) -> None:

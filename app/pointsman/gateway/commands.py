@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from pointsman.agents import identity
-from pointsman.core import budget
+from pointsman.core import budget, names
 from pointsman.core.amounts import dollars
 from pointsman.core.budget import Cap
 from pointsman.core.errors import BadRequest, NotFound, SetupError
 from pointsman.core.events import AgentsChanged, CatalogChanged, MoneyMoved, PauseChanged
 from pointsman.gateway import doctor, explain, refreshing, rules, saving, snapshot
 from pointsman.gateway.answering import Answering
+from pointsman.gateway.fitting import Fitting
 from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state
 from pointsman.gateway.records import Records
@@ -61,6 +62,7 @@ class Commands:
             admin.Doctor: self._doctor,
             admin.Reload: self._read_again,
             admin.StopGateway: self._stop_gateway,
+            admin.FitModels: Fitting(house).answer,
             **self._answering.table,
             **house.downloads.table,
             **Records(house, house.keeping).table,
@@ -86,7 +88,10 @@ class Commands:
     def _known(self, agent: str | None) -> None:
         """Raises `NotFound` for an agent that there is none of."""
         if agent is not None and agent not in self._house.agents.names():
-            raise NotFound(f"No agent is called {agent!r}. 'pointsman agents list' names those there are.")
+            raise self._no_agent(agent)
+
+    def _no_agent(self, name: str) -> NotFound:
+        return NotFound(names.unknown("agent", name, self._house.agents.names(), "pointsman agents list"))
 
     async def _resume(self, resume: admin.Resume) -> Any:
         self._known(resume.agent)
@@ -115,12 +120,12 @@ class Commands:
     async def _rotate_agent(self, rotate: admin.RotateAgent) -> Any:
         key = identity.new_key()
         if not await self._house.agents.table.replace_key(rotate.name, identity.digest(key), identity.hint(key)):
-            raise NotFound(f"No agent is called {rotate.name!r}.")
+            raise self._no_agent(rotate.name)
         return await self._agents_changed(f"new key for {rotate.name}", rotate.name, {"name": rotate.name, "key": key})
 
     async def _remove_agent(self, remove: admin.RemoveAgent) -> Any:
         if not await self._house.agents.table.remove(remove.name):
-            raise NotFound(f"No agent is called {remove.name!r}.")
+            raise self._no_agent(remove.name)
         self._house.live.stop_agent(remove.name)
         await self._house.responses.forget_agent(remove.name)
         return await self._agents_changed(f"removed {remove.name}", remove.name, OK)
@@ -147,7 +152,7 @@ class Commands:
     async def _remove_cap(self, remove: admin.RemoveCap) -> Any:
         known = {cap.name: cap for cap in await self._house.ledger.caps()}
         if not await self._house.ledger.remove_cap(remove.name):
-            raise NotFound(f"No cap is called {remove.name!r}.")
+            raise NotFound(names.unknown("cap", remove.name, known, "pointsman caps list"))
         return await self._caps_changed(f"removed the {remove.name} cap", known.get(remove.name), None)
 
     async def _caps_changed(self, what: str, before: Cap | None, after: Cap | None) -> Any:
@@ -158,14 +163,14 @@ class Commands:
     async def _set_key(self, given: admin.SetKey) -> Any:
         self._provider(given.provider)
         await self._keychain(self._house.keychain.keep, given.provider, given.value)
-        self._house.keyless.stale()
+        self._house.keys_changed()
         await self._note("key", f"kept a key for {given.provider}", provider=given.provider)
         return OK
 
     async def _remove_key(self, remove: admin.RemoveKey) -> Any:
         self._provider(remove.provider)
         await self._keychain(self._house.keychain.forget, remove.provider)
-        self._house.keyless.stale()
+        self._house.keys_changed()
         await self._note("key", f"forgot the key for {remove.provider}", provider=remove.provider)
         return OK
 
@@ -173,15 +178,14 @@ class Commands:
         self._provider(test.provider)
         key = await self._house.secrets.key(test.provider)
         try:
-            names = await self._house.remote.upstream(self._house.catalog, test.provider).models(key)
+            found = await self._house.remote.upstream(self._house.catalog, test.provider).models(key)
         except UpstreamError as error:
             raise BadRequest(f"{error.reason}. The key was not changed.") from None
-        return {"ok": True, "models": len(names)}
+        return {"ok": True, "models": len(found)}
 
     def _provider(self, name: str) -> None:
         if name not in self._house.catalog.providers:
-            known = ", ".join(self._house.catalog.providers)
-            raise NotFound(f"No provider is called {name!r}. Known are: {known}.")
+            raise NotFound(names.unknown("provider", name, self._house.catalog.providers, "pointsman keys list"))
 
     async def _keychain(self, call: Callable[..., Any], *args: str) -> Any:
         try:
@@ -201,8 +205,9 @@ class Commands:
         return OK
 
     def _model(self, name: str) -> None:
-        if name not in {state.name for state in self._house.supervisor.states()}:
-            raise NotFound(f"No local model is called {name!r}.")
+        known = {state.name for state in self._house.supervisor.states()}
+        if name not in known:
+            raise NotFound(names.unknown("local model", name, known, "pointsman models list"))
 
     async def _explain(self, given: admin.Explain) -> Any:
         return await explain.explain(self._house, given)

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+from pointsman.core.amounts import dollars
 from pointsman.core.catalog import Provider, Target
 from pointsman.gateway.house import House
 from pointsman.system.keychain import KeychainProblem
+
+_NO_KEYCHAIN = {
+    "missing": "no keychain here",
+    "locked": "the keychain is locked",
+    "denied": "the keychain gave no answer",
+}
+
+
+class Check(NamedTuple):
+    """One line of the doctor. What is absent is no fault: Pointsman does without it."""
+
+    name: str
+    state: Literal["works", "absent", "note", "fails"]
+    sentence: str
 
 
 async def keys(house: House) -> list[dict[str, str]]:
@@ -17,7 +32,7 @@ async def keys(house: House) -> list[dict[str, str]]:
         kept = await asyncio.to_thread(house.keychain.kept)
         missing = ""
     except KeychainProblem as problem:
-        kept, missing = [], f"keychain {problem.state}"
+        kept, missing = [], _NO_KEYCHAIN[problem.state]
     return [
         {"provider": name, **_where(house, provider, kept, missing)}
         for name, provider in house.catalog.providers.items()
@@ -56,26 +71,41 @@ def _price(house: House, target: Target) -> str:
         return "free"
     if rates is None:
         return "not known"
-    return f"${rates.input / 1e6:.2f} in, ${rates.output / 1e6:.2f} out ({rates.source}, {rates.dated})"
+    source = ", ".join(part for part in (rates.source, rates.dated) if part)
+    return f"{dollars(rates.input)} in, {dollars(rates.output)} out ({source})"
 
 
 async def checks(house: House) -> list[dict[str, Any]]:
     """The list that `pointsman doctor` prints."""
-    broken = [state for state in house.supervisor.states() if state.state == "broken"]
-    chain = await house.audit.verify()
-    kept = await keys(house)
-    missing = [row["provider"] for row in kept if row["state"] == "missing"]
+    problem = await house.audit.verify()
     state, said = await asyncio.to_thread(house.keychain.state)
+    notices = [*house.notices, *house.keeping.bodies.notices(), *house.responses.notices()]
     rows = [
-        ("gateway", True, "The gateway answers."),
-        ("database", chain is None, chain or "The ledger opens and its record is whole."),
-        ("local models", not broken, broken[0].sentence if broken else "Local models are in order."),
-        ("keychain", state in ("ready", "missing"), said),
-        (
-            "provider keys",
-            True,
-            f"No key is kept for: {', '.join(missing)}." if missing else "Every provider has a key.",
-        ),
-        *(("notice", False, notice) for notice in house.notices),
+        Check("gateway", "works", "The gateway answers."),
+        Check("ledger", "fails" if problem else "works", problem or "The ledger opens, and its record is whole."),
+        *_local(house),
+        Check("keychain", {"ready": "works", "missing": "absent"}.get(state, "fails"), said),  # type: ignore[arg-type]
+        _keys(await keys(house)),
+        *(Check("notice", "note", notice) for notice in notices),
     ]
-    return [{"name": name, "ok": ok, "sentence": sentence} for name, ok, sentence in rows]
+    return [{**row._asdict(), "ok": row.state != "fails"} for row in rows]
+
+
+def _local(house: House) -> list[Check]:
+    states = house.supervisor.states()
+    broken = [one for one in states if one.state == "broken"]
+    if broken:
+        return [Check("local models", "fails", f"{one.name}: {one.sentence}") for one in broken]
+    if not states:
+        said = "No model is set up on this machine. 'pointsman models pull' gets one, and models.toml names it."
+        return [Check("local models", "absent", said)]
+    named = ", ".join(f"{one.name} ({one.state})" for one in states)
+    return [Check("local models", "works", f"No local model is broken: {named}.")]
+
+
+def _keys(rows: list[dict[str, str]]) -> Check:
+    missing = [row["provider"] for row in rows if row["state"] == "missing"]
+    if not missing:
+        return Check("provider keys", "works", "Every provider in use has its key.")
+    said = f"Models of these providers are left out until they have a key: {', '.join(missing)}."
+    return Check("provider keys", "absent", said)

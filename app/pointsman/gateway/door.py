@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -30,7 +30,7 @@ from pointsman.gateway.house import House
 from pointsman.gateway.kept_responses import Asked, Noted
 from pointsman.gateway.pipeline import Call
 from pointsman.gateway.reply import KEEP_ALIVE, SLOWEST_READ, Receive, Reply, Send
-from pointsman.gateway.run import Run
+from pointsman.gateway.run import Run, new_id
 from pointsman.system import trouble
 from pointsman.wire import messages, refusals
 from pointsman.wire.surfaces import SURFACES
@@ -82,6 +82,8 @@ class Door:
 
     async def _route(self, scope: Scope, headers: dict[str, str], receive: Receive, reply: Reply) -> None:
         path, method = scope["path"], scope["method"]
+        if len(headers) < len(scope["headers"]):
+            _check_once(scope["headers"])
         _check_caller(headers, scope["server"][1])
         found = routes.find(method, path)
         if found is not None and found.name in routes.OPEN:
@@ -140,7 +142,7 @@ class Door:
             headers={name: value for name, value in headers.items() if _travels(name)},
             query=f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "",
         )
-        run = Run("req_" + secrets.token_hex(10), agent)
+        run = Run(new_id(), agent)
         if kept.background:
             await reply.whole(background.begin(self._house, run, kept, (sent, said)))
             return
@@ -209,6 +211,17 @@ def _seconds(headers: dict[str, str]) -> float | None:
     return float(value)
 
 
+def _check_once(given: list[tuple[bytes, bytes]]) -> None:
+    """Of two headers of one name that decide, each reader could believe another one."""
+    names = [name for name, _ in given]
+    twice = next((name for name in _DECIDE if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadRequest(f"The header {twice.decode()} came twice. Send it once.")
+
+
+_DECIDE = (b"host", b"origin", b"authorization", b"x-api-key", b"content-type")
+
+
 def _check_caller(headers: dict[str, str], port: int) -> None:
     """Only programs on this machine: a page in a browser cannot fake these two headers."""
     if _host(headers.get("host", "")) not in _LOOPBACK:
@@ -267,22 +280,24 @@ def _too_large() -> TooLarge:
     )
 
 
-async def _until_gone(work: Any, receive: Receive, run: Run, reply: Reply) -> None:
+async def _until_gone(work: Coroutine[Any, Any, None], receive: Receive, run: Run, reply: Reply) -> None:
     """Do the work, but stop it at once when the client leaves or the person stops it."""
-    serving = asyncio.create_task(work)
-    watching = asyncio.create_task(_gone(receive))
+    serving = asyncio.current_task()
+    assert serving is not None  # a door is called by a task
+    watching = asyncio.create_task(_gone(receive, serving, reply))
     run.cancel = serving.cancel
     try:
-        await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await work
+    except asyncio.CancelledError:
+        if not watching.done():
+            raise
+        serving.uncancel()
     finally:
         watching.cancel()
-        if not serving.done() and not reply.finished:  # a whole answer only has its row left to write
-            serving.cancel()
-        await asyncio.wait({serving})
-    if not serving.cancelled() and (error := serving.exception()) is not None:
-        raise error
 
 
-async def _gone(receive: Receive) -> None:
+async def _gone(receive: Receive, serving: asyncio.Task[Any], reply: Reply) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    if not reply.finished:  # a whole answer only has its row left to write
+        serving.cancel()

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from pointsman.core import names
 from pointsman.core.catalog import Catalog
 from pointsman.core.errors import BadRequest, NotFound, PointsmanError
 from pointsman.core.events import ModelChanged
@@ -44,6 +45,7 @@ class Downloads:
         self.environ: Mapping[str, str] = os.environ
         self.person = Path.home()
         self.on_ready: Callable[[], None] = lambda: None
+        self.on_look: Callable[[], None] = lambda: None
         self.unload: Callable[[str], Awaitable[None]] = _nothing
         self.absent: dict[str, str] = {}
         self._catalog = catalog
@@ -97,6 +99,7 @@ class Downloads:
             for name, source in self._sources()
             if located(str(source), self.shelf.models, self._places()) is None
         }
+        self.on_look()
 
     def need(self, target: str) -> None:
         """Raises `NotFound` for a target whose model is not here."""
@@ -137,9 +140,12 @@ class Downloads:
         return found.places(self.environ, self.person)
 
     def _source(self, name: str) -> Source:
-        """What a target's name or a source means. Raises `BadRequest`."""
+        """What a target's name or a source means. Raises `BadRequest`, and `NotFound` for a name that is misspelt."""
         target = self._catalog().targets.get(name)
         if target is None:
+            local = [one.name for one in self._catalog().targets.values() if one.engine]
+            if parse(name) is None and (close := names.nearest(name, local)):
+                raise NotFound(f"No model is called '{name[:80]}'. Did you mean '{close}'?")
             return parsed(name)
         if target.source is None or (source := parse(target.source)) is None:
             raise BadRequest(f"{name} is not a model that can be downloaded.")

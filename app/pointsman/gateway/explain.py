@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pointsman.core import squeeze
+from pointsman.core import squeeze, unanswered
 from pointsman.core.amounts import dollars
 from pointsman.core.budget import Short, admit
 from pointsman.core.routing import Attempt
@@ -80,8 +80,7 @@ _THEN = {
 
 def _sentence(decision: Decision, first: Attempt | None, outcome: str) -> str:
     if first is None:
-        why = "; ".join(f"{one.target}: {one.reason}" for one in decision.plan.dropped)
-        return f"Nothing may answer it: {why or 'no model is set up'}."
+        return _nothing(decision)
     where = {"local": "on this machine", "private": "on your server", "cloud": "in the cloud"}[first.tier]
     if first.at_most is None:
         price = "Its price is not known."
@@ -89,4 +88,12 @@ def _sentence(decision: Decision, first: Attempt | None, outcome: str) -> str:
         price = "It is free."
     else:
         price = f"About {dollars(first.about or 0)}, at most {dollars(first.at_most, up=True)}."
-    return f"{first.target} would answer {where}. {price} ({decision.plan.reason}).{_THEN[outcome]}"
+    return f"{first.target} would answer {where} ({decision.plan.reason}). {price}{_THEN[outcome]}"
+
+
+def _nothing(decision: Decision) -> str:
+    dropped, asked = decision.plan.dropped, decision.request
+    if not asked.embeds:
+        return unanswered.sentence(dropped)
+    makers = [name for name, target in decision.catalog.targets.items() if "embeddings" in target.can]
+    return unanswered.of_vectors(asked.model, dropped, makers)

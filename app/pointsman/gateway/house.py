@@ -8,10 +8,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 
-from pointsman.core.catalog import Catalog, Target
+from msgspec import structs
+
+from pointsman.core.catalog import Catalog, Provider, Target
 from pointsman.core.errors import Unavailable
 from pointsman.core.pricing import Rates
 from pointsman.core.routing import Circumstances
+from pointsman.engines.steward import Steward
 from pointsman.engines.supervisor import Supervisor
 from pointsman.gateway.approvals import Approvals
 from pointsman.gateway.bus import Bus
@@ -32,8 +35,9 @@ from pointsman.store.db import Away, Database
 from pointsman.store.ledger import Ledger
 from pointsman.store.prices import PriceBook
 from pointsman.store.settings import Agents, Pauses, Taints
-from pointsman.system.keychain import Keychain, KeychainProblem
+from pointsman.system.keychain import Keychain, KeychainProblem, Secret
 from pointsman.system.paths import Paths
+from pointsman.system.power import PowerSource
 
 _SESSIONS = 5_000
 _FOLLOW = 3.0  # seconds until a pause or a removed key on another machine counts here
@@ -73,6 +77,8 @@ class House:
         self.discovery: Discovery
         self.person = ""
         self.notices: list[str] = []
+        self.steward = Steward(PowerSource())
+        self.proposal: str | None = None
         self.consents: dict[str, float] = {}
         self.prices = PriceBook(paths.home / "prices.json")
         self._rates: dict[str, tuple[float, Rates | None]] = {}
@@ -81,6 +87,7 @@ class House:
     def use_supervisor(self, supervisor: Supervisor) -> None:
         """Local models are served by this one."""
         self.supervisor = supervisor
+        supervisor.ask(self.steward)
         self.local = Local(supervisor)
 
     async def load(self) -> None:
@@ -120,9 +127,15 @@ class House:
             kept = self._rates[target.name] = (now, self.prices.rates(provider, target, now))
         return kept[1]
 
+    def keys_changed(self) -> None:
+        """A key was kept or removed: what was known of keys is not true any more."""
+        self.keyless.stale()
+        self.secrets.forget()
+
     def use_catalog(self, catalog: Catalog) -> None:
         """A new models.toml is in force from the next request on."""
-        self.catalog = catalog
+        self.catalog = structs.replace(catalog, absent=frozenset(self.downloads.absent))
+        self.steward.use(catalog.engines)
         self._rates.clear()
         self.keyless.stale()
 
@@ -151,21 +164,33 @@ class _RatesOf(Mapping[str, Rates | None]):
 
 
 class KeychainSecrets:
-    """Provider keys from environment and keychain, read in a thread: a keychain may ask the person first."""
+    """Provider keys from environment and keychain, read in a thread: a keychain may ask the person first.
+
+    One that was read is used for a few seconds more: a keychain takes longer than everything else that is decided.
+    """
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._read: dict[str, tuple[float, Provider, Secret]] = {}
+
+    def forget(self) -> None:
+        """Keys have changed."""
+        self._read.clear()
 
     async def key(self, provider: str) -> str | None:
         """The provider's key, None where it needs none."""
-        known = self._house.catalog.providers[provider]
+        known, now = self._house.catalog.providers[provider], time.monotonic()
         if known.key == "none":
             return None
-        try:
-            secret = await asyncio.to_thread(self._house.keychain.provider_key, provider, known.key_env)
-        except KeychainProblem as problem:
-            raise Unavailable(problem.sentence) from None
-        return secret.reveal()
+        read = self._read.get(provider)
+        if read is None or read[1] is not known or now - read[0] > _KEYS_FRESH:
+            try:
+                secret = await asyncio.to_thread(self._house.keychain.provider_key, provider, known.key_env)
+            except KeychainProblem as problem:
+                self._read.pop(provider, None)
+                raise Unavailable(problem.sentence) from None
+            read = self._read[provider] = now, known, secret
+        return read[2].reveal()
 
 
 class Sessions:

@@ -13,6 +13,7 @@ import msgspec
 
 from pointsman.core import keeping
 from pointsman.core.errors import BadRequest, NotFound, PreviousNotFound, TooLarge
+from pointsman.core.facts import raised
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
 from pointsman.store.responses import KeptResponse, Responses
@@ -40,6 +41,14 @@ class Asked(msgspec.Struct, frozen=True):
     sensitivity: str | None = None
 
 
+class _Referred(msgspec.Struct, frozen=True):
+    """Items with what they referred to; `found` where one did, `sensitivity` what was ruled of that."""
+
+    items: list[msgspec.Raw]
+    found: bool = False
+    sensitivity: str | None = None
+
+
 class Working(Protocol):
     """A response that is being made in the background, of what went in."""
 
@@ -61,22 +70,43 @@ class KeptResponses:
         self.working: dict[tuple[str, str], Working] = {}
 
     async def asked(self, agent: str, body: bytes) -> Asked:
-        """The request with what it continues from. Raises `PreviousNotFound`."""
-        given, items = await asyncio.to_thread(_read, body) if len(body) > _LARGE else _read(body)
-        previous, sensitivity = given.previous_response_id, None
+        """The request with what it continues from and refers to. Raises `PreviousNotFound` and `NotFound`."""
+        given, items, names = await asyncio.to_thread(_read, body) if len(body) > _LARGE else _read(body)
+        previous = given.previous_response_id
+        put = await self._referred(agent, items, names)
+        sensitivity = put.sensitivity
+        items = put.items
         if previous is not None:
             before = await self._before(agent, previous)
-            items, sensitivity = (
-                [*stored.apart(before.items), *stored.spoken(before.response), *items],
-                before.sensitivity,
-            )
+            items = [*stored.apart(before.items), *stored.spoken(before.response), *items]
+            sensitivity = raised(before.sensitivity, sensitivity)
         store = given.store is not False
         whole = stored.joined(items) if store else b""
-        if previous is not None or given.background is not None:
-            body = stored.expanded(body, None if previous is None else items)
+        changed = previous is not None or put.found
+        if changed or given.background is not None:
+            body = stored.expanded(body, items if changed else None)
         if len(body) > _MOST:
             raise TooLarge(f"The whole conversation is over {_MOST // 2**20} MB, the most that Pointsman takes.")
         return Asked(body, whole, previous, store, bool(given.background), sensitivity)
+
+    async def _referred(self, agent: str, items: list[msgspec.Raw], names: list[str | None]) -> _Referred:
+        """The items, each that only names a kept one in full. Raises `NotFound`."""
+        rows: list[msgspec.Raw] = []
+        said: dict[str, dict[str, msgspec.Raw | None]] = {}
+        sensitivity: str | None = None
+        for raw, id_ in zip(items, names, strict=True):
+            holder = None if id_ is None else await self.store.holder(agent, id_)
+            if id_ is None:
+                rows.append(raw)
+            elif holder in said:
+                rows += [row] if (row := said[holder].get(id_)) else []
+            else:
+                kept = None if holder is None else await self.store.get(agent, holder)
+                if kept is None:
+                    raise _no_item(id_)
+                said[kept.id], sensitivity = stored.items_said(kept.response), raised(kept.sensitivity, sensitivity)
+                rows += [row] if (row := said[kept.id].get(id_)) else []
+        return _Referred(rows, bool(said), sensitivity)
 
     async def _before(self, agent: str, previous: str) -> KeptResponse:
         """What went in and came out until then."""
@@ -93,7 +123,8 @@ class KeptResponses:
         if asked.store and id_:
             kept = KeptResponse(agent=run.agent, id=id_, at=run.started, items=asked.items, response=response)
             ruled = run.decision.ruling.sensitivity if run.decision is not None else kept.sensitivity
-            self.store.keep(msgspec.structs.replace(kept, lasting=self._lasting(run), sensitivity=ruled))
+            more = {"lasting": self._lasting(run), "sensitivity": ruled, "named": stored.item_names(response)}
+            self.store.keep(msgspec.structs.replace(kept, **more))
 
     def mark(self, run: Run, response: bytes) -> None:
         """That a response is on its way, so that its client hears of it should the gateway end. Holds nobody's words."""
@@ -168,9 +199,18 @@ class KeptResponses:
         return kept
 
 
-def _read(body: bytes) -> tuple[stored.Given, list[msgspec.Raw]]:
+def _read(body: bytes) -> tuple[stored.Given, list[msgspec.Raw], list[str | None]]:
+    """What it says of state, its items, and what each of them refers to, if it does."""
     given = stored.given(body)
-    return given, stored.items(given)
+    items = stored.items(given)
+    return given, items, [stored.referred(item) for item in items]
+
+
+def _no_item(id_: str) -> NotFound:
+    return NotFound(
+        f"Item with id '{id_[:80]}' not found. Send the item itself: only what this agent's kept responses said can be "
+        "referred to."
+    )
 
 
 def _unknown(id_: str) -> NotFound:
@@ -193,6 +233,8 @@ class Noted(Reply):
         """Status and headers."""
         self.started, self._status = True, status
         self._stream = any(value.startswith(b"text/event-stream") for _, value in headers)
+        if self._asked.previous is not None:  # the id that goes into the body makes it longer
+            headers = [(name, value) for name, value in headers if name != b"content-length"]
         await self._reply.start(status, headers)
 
     async def send(self, data: bytes, *, last: bool = False) -> None:

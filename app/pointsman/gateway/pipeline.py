@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from pointsman.core import facts as facts_
-from pointsman.core import policy, routing, session
+from pointsman.core import policy, routing, session, unanswered
 from pointsman.core.errors import (
     Forbidden,
     Paused,
@@ -31,7 +31,6 @@ from pointsman.gateway.house import House
 from pointsman.gateway.question import local_attempts
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Decision, Owed, Run
-from pointsman.sense import verdicts
 from pointsman.store.ledger import Reserved
 from pointsman.wire import refusals
 
@@ -88,7 +87,7 @@ async def decide(house: House, run: Run, sent: Sent, hints: Hints) -> Decision:
         request = await asyncio.to_thread(sent.dialect.read, run.id, sent.body, hints, house.verdicts.of)
     else:
         request = sent.dialect.read(run.id, sent.body, hints, house.verdicts.of)
-    request = msgspec.structs.replace(request, rest=(*request.rest, _beside(sent)))
+    request = msgspec.structs.replace(request, rest=(*request.rest, _beside(house, sent)))
     who = session.attribute(request, agent, house.person)
     facts = facts_.gather(request, catalog.sensitivity, house.taints.of(who.session))
     ruling = policy.rule(request, who, facts, catalog)
@@ -96,9 +95,9 @@ async def decide(house: House, run: Run, sent: Sent, hints: Hints) -> Decision:
     return Decision(request, who, facts, ruling, plan, catalog)
 
 
-def _beside(sent: Sent) -> Verdict:
+def _beside(house: House, sent: Sent) -> Verdict:
     """What the headers and the query hold that travel with a body. Numbers are passed over: ids are full of them."""
-    found = verdicts.scan(msgspec.json.encode([*sent.headers.values(), unquote(sent.query)])).findings
+    found = house.verdicts.of(msgspec.json.encode([*sent.headers.values(), unquote(sent.query)])).findings
     return Verdict(tuple(one for one in found if one.kind in ("mail_address", "secret_key")))
 
 
@@ -184,11 +183,16 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
                 await reply.send(frame.data)
                 continue
             early.append(frame.data)
-            if frame.content:
+            if frame.content and decision.request.stream:
                 await reply.start(200, record.headers(run, decision))
                 for data in early:
                     await reply.send(data)
-        await reply.send(b"", last=True)
+        if reply.started:
+            await reply.send(b"", last=True)
+        else:  # a whole answer is one piece
+            whole = b"".join(early)
+            await reply.start(200, [*record.headers(run, decision), (b"content-length", b"%d" % len(whole))])
+            await reply.send(whole, last=True)
     finally:
         await frames.aclose()
 
@@ -207,9 +211,13 @@ async def _refuse(call: Call, refusal: Refusal) -> None:
 
 
 def _nothing(decision: Decision) -> Refusal:
-    """No attempt is left in the plan: say for each target why."""
-    reasons = "; ".join(f"{one.target}: {one.reason}" for one in decision.plan.dropped[:6])
-    if reasons and all("data may not go" in one.reason for one in decision.plan.dropped):
+    """No attempt is left in the plan: say why."""
+    asked, dropped, targets = decision.request, decision.plan.dropped, decision.catalog.targets
+    if dropped and all("data may not go" in one.reason for one in dropped):
+        reasons = "; ".join(f"{one.target}: {one.reason}" for one in dropped[:6])
         return Forbidden(f"This request may not run anywhere. {reasons}.")
-    kind = Unavailable if any(one.passing for one in decision.plan.dropped) else Unanswerable
-    return kind(f"Nothing can answer this request. {reasons or 'No model is set up for it'}.")
+    kind = Unavailable if any(one.passing for one in dropped) else Unanswerable
+    if not asked.embeds:
+        return kind(unanswered.sentence(dropped))
+    makers = [name for name, target in targets.items() if "embeddings" in target.can]
+    return kind(unanswered.of_vectors(asked.model, dropped, makers))

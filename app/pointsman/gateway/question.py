@@ -71,6 +71,7 @@ def build(house: House, decision: Decision, need: Need, case: Case) -> Question:
         covers=1,
         price_source=price_source(attempt),
         allowance=own_models.as_text(rules) if rules else None,
+        sentence=squeeze.why_asked(attempt, need.shorts, decision.request.n) if need.shorts else "",
     )
 
 
@@ -132,7 +133,7 @@ def too_much(need: Need) -> str:
     account, attempt = need.worst.account, need.attempt
     held = f" ({dollars(account.held)} more is held)" if account.held else ""
     return (
-        f"The {account.cap.name} cap of {dollars(account.limit)} has {dollars(account.left)} left{held}, and this "
+        f"The {account.cap.name} cap of {dollars(account.limit)} has {dollars(account.left, down=True)} left{held}, and this "
         f"request to {attempt.target} may cost {dollars(attempt.at_most or 0, up=True)}."
     )
 

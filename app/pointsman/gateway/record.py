@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -23,6 +25,8 @@ from pointsman.store.ledger import Charge
 
 Headers = list[tuple[bytes, bytes]]
 _WORD = 40  # characters of a word that a provider says
+_SAFE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
+_PLAIN = re.compile(rf"[A-Za-z0-9{re.escape(_SAFE)}]*")  # what stays as it is
 
 
 def charge(attempt: Attempt, used: Tally, failed: AttemptFailed | None) -> Charge | None:
@@ -163,7 +167,7 @@ def refused_headers(run: Run, refusal: Refusal) -> Headers:
 
 
 def _header(text: str) -> bytes:
-    return quote(text, safe=" !#$&'()*+,-./:;=?@[]^_`{|}~").encode()
+    return (text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)).encode()
 
 
 def outcome(refusal: Refusal) -> str:
@@ -177,40 +181,38 @@ def outcome(refusal: Refusal) -> str:
 
 def _row(house: House, run: Run, owed: Owed | None) -> Row:
     now = time.time()
-    known = Row(
+    known: dict[str, Any] = {} if run.decision is None else _with_decision(run.decision, run)
+    if run.decision is not None and owed is not None:
+        known |= _with_attempt(house, run, owed)
+    return Row(
         at=run.started,
         kind="request",
         request=run.id,
         agent=run.agent,
         outcome=run.outcome,
-        reason=run.reason,
         code=run.code,
         latency_ms=round((now - run.started) * 1000, 1),
+        **{"reason": run.reason, **known},
     )
-    if run.decision is None:
-        return known
-    known = _with_decision(known, run.decision, run)
-    return known if owed is None else _with_attempt(known, house, run, owed)
 
 
-def _with_decision(row: Row, decision: Decision, run: Run) -> Row:
+def _with_decision(decision: Decision, run: Run) -> dict[str, Any]:
     request, who, facts = decision.request, decision.who, decision.facts
-    return msgspec.structs.replace(
-        row,
-        session=who.session,
-        task=who.task,
-        person=who.person,
-        project=who.project,
-        label=who.label,
-        model_asked=request.model[:200],
-        class_=facts.class_,
-        sensitivity=decision.ruling.sensitivity,
-        reason=run.reason or reason(run, decision),
-        plan=_plan(decision, run),
-    )
+    return {
+        "session": who.session,
+        "task": who.task,
+        "person": who.person,
+        "project": who.project,
+        "label": who.label,
+        "model_asked": request.model[:200],
+        "class_": facts.class_,
+        "sensitivity": decision.ruling.sensitivity,
+        "reason": run.reason or reason(run, decision),
+        "plan": _plan(decision, run),
+    }
 
 
-def _with_attempt(row: Row, house: House, run: Run, owed: Owed) -> Row:
+def _with_attempt(house: House, run: Run, owed: Owed) -> dict[str, Any]:
     """What the attempt was, how long it took, what left the machine, and what it cost."""
     attempt, used, charge = owed.attempt, owed.tally, owed.charge
     catalog = run.decision.catalog if run.decision else house.catalog  # as it was sent, whatever the file says by now
@@ -218,28 +220,27 @@ def _with_attempt(row: Row, house: House, run: Run, owed: Owed) -> Row:
     provider = catalog.providers.get(target.provider or "") if target else None
     meters = used.meters or Meters()
     sent = used.sent and provider is not None
-    return msgspec.structs.replace(
-        row,
-        attempt=owed.number,
-        target=attempt.target,
-        tier=attempt.tier,
-        provider=provider.name if provider else None,
-        region=provider.region if provider else None,
-        bytes_sent=used.bytes if sent else 0,
-        consent="consented" if sent and attempt.ask == "consent" else "",
+    return {
+        "attempt": owed.number,
+        "target": attempt.target,
+        "tier": attempt.tier,
+        "provider": provider.name if provider else None,
+        "region": provider.region if provider else None,
+        "bytes_sent": used.bytes if sent else 0,
+        "consent": "consented" if sent and attempt.ask == "consent" else "",
         **msgspec.structs.asdict(meters),
-        estimated=charge is not None and charge.estimated,
-        queue_ms=round((used.started - run.started) * 1000, 1),
-        first_token_ms=round((used.first - run.started) * 1000, 1) if used.first else None,
-        tokens_per_second=_speed(used, meters),
-        peak_memory=used.peak_memory,
-        finish=used.finish and used.finish[:_WORD],
-        cost=charge.amount if charge else 0,
-        held=owed.hold.amount,
-        saved=charge.saved if charge else 0,
-        price_source=price_source(attempt) or "",
-        price=(charge.price if charge else None) or "{}",
-    )
+        "estimated": charge is not None and charge.estimated,
+        "queue_ms": round((used.started - run.started) * 1000, 1),
+        "first_token_ms": round((used.first - run.started) * 1000, 1) if used.first else None,
+        "tokens_per_second": _speed(used, meters),
+        "peak_memory": used.peak_memory,
+        "finish": used.finish and used.finish[:_WORD],
+        "cost": charge.amount if charge else 0,
+        "held": owed.hold.amount,
+        "saved": charge.saved if charge else 0,
+        "price_source": price_source(attempt) or "",
+        "price": (charge.price if charge else None) or "{}",
+    }
 
 
 def _speed(used: Tally, meters: Meters) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pointsman.core import names
 from pointsman.core.errors import BadRequest, NotFound
 from pointsman.core.events import AgentsChanged
 from pointsman.gateway.house import House
@@ -60,7 +61,7 @@ class Records:
     async def _keep(self, keep: admin.KeepBodies) -> Any:
         before = {agent.name: bool(agent.keep) for agent in await self._house.agents.table.all()}
         if not await self._house.agents.table.keep(keep.agent, keep.on):
-            raise NotFound(f"No agent is called {keep.agent!r}.")
+            raise NotFound(names.unknown("agent", keep.agent, before, "pointsman agents list"))
         await self._keeping.load()
         said = f"requests and answers of {keep.agent} are {'kept' if keep.on else 'not kept'}"
         await self._note("agent", said, keep.agent, {"before": before[keep.agent], "after": keep.on})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
 
 KEEP_ALIVE = 15.0  # seconds of silence in a stream, after which its client is told that it goes on
 COMMENT = b": keep-alive\n\n"
@@ -80,7 +82,27 @@ class Reply:
         """One message to the client."""
         sending = self._send(message)
         try:
+            waited = sending.send(None)
+        except StopIteration:  # the client takes it at once, as nearly always: no clock is set up for that
+            return
+        try:
             async with asyncio.timeout(self._patience):
-                await sending
+                await _rest(sending, waited)
         except TimeoutError:
             raise ConnectionError("the client does not read its answer") from None
+
+
+@types.coroutine
+def _rest(begun: Coroutine[Any, Any, None], waited: Any) -> Generator[Any, Any, None]:
+    """What is left of a coroutine that has begun and waits for something."""
+    while True:
+        try:
+            told = yield waited
+        except BaseException as error:  # noqa: BLE001 whatever it is, it is for what waits
+            step = functools.partial(begun.throw, error)
+        else:
+            step = functools.partial(begun.send, told)
+        try:
+            waited = step()
+        except StopIteration:
+            return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections.abc import Callable
 
@@ -17,6 +19,16 @@ from pointsman.gateway.attempts import Tally
 from pointsman.store.ledger import Charge, Reserved
 
 _KEPT = 2 * 2**20  # bytes of an answer that are kept
+_started = f"{int(time.time() * 1000):011x}{os.urandom(4).hex()}"
+_numbers = itertools.count()
+
+
+def new_id() -> str:
+    """An id that no other request has, in any run of any gateway; later ones sort behind earlier ones of a run.
+
+    What comes in one order is written side by side, and asking the system for random bytes takes as long as a plan.
+    """
+    return f"req_{_started}{next(_numbers):08x}"
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -36,6 +36,7 @@ async def take(house: House, address: str, started: float) -> Snapshot:
         agents=await agents(house, now, counts, day),
         models=models(house),
         downloads=house.downloads.states(),
+        proposal=house.proposal,
     )
 
 
@@ -87,6 +88,8 @@ async def agents(house: House, now: float, counts: DayCounts, day: Day) -> list[
                 spent_today=day.by_agent.get(row.name, 0),
                 paused=house.pauses.paused(row.name, now),
                 paused_until=house.pauses.until.get(row.name),
+                all_paused=house.pauses.paused("*", now),
+                all_paused_until=house.pauses.until.get("*"),
             )
         )
     return states
@@ -105,4 +108,5 @@ def models(house: House) -> list[ModelState]:
             sentence=state.sentence or None,
         )
         for state in house.supervisor.states()
+        if state.name not in house.downloads.absent
     ]

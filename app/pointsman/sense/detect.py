@@ -6,16 +6,17 @@ and street addresses need a model and are not found here.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from pointsman.core.request import Finding
-from pointsman.sense import numbers
-from pointsman.sense.rules import KEY_FORMATS
+from pointsman.sense import numbers, prefilter
 
-_ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9A-Fa-f]{4})|([nrtbf])|([/\"'@._-]))")
+_ESCAPED = {**dict.fromkeys("nrtbf", " "), **{sign: sign for sign in "/\"'@._-"}}
+_HEX = frozenset("0123456789abcdefABCDEF")
 _UNSEEN = re.compile("[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _LOCAL = re.compile(r"[\w.%+-]{1,64}+")
@@ -48,18 +49,23 @@ _FILES = {
 }
 _FILLER = set("xX*.\u2026_-")
 _DATA_URL = re.compile(r"data:(?:image|audio|video)/[\w+.-]{1,80};base64,[A-Za-z0-9+/]*+={0,2}\Z")
-_LITERALS = [(literal, kind.pattern) for kind in KEY_FORMATS for literal in kind.literals]
 _LONGEST_NUMBER = 10**20
+_ASCII = bytes(range(128))
+_FEW = 12  # signs that are quicker replaced one after the other than all together
+_SIGNS = 4_096  # signs whose meaning is kept
+_CODE = 4  # hex digits of an escaped character
 
 
 def find(text: str) -> tuple[Finding, ...]:
     """What is in this text, by kind; the same value twice counts once."""
     plain = _plain(text)
-    keys = list(_keys(plain))
-    rest = _without(plain, keys)
+    raw = plain.encode("latin-1", "replace")
+    keys = list(_keys(plain, raw))
+    rest = _without(plain, keys) if keys else plain
+    kinds = numbers.kinds(rest.encode("latin-1", "replace") if keys else raw)
     found = {
-        "bank_account": set(numbers.accounts(rest)),
-        "card_number": set(numbers.cards(rest)),
+        "bank_account": set(numbers.accounts(rest, kinds)),
+        "card_number": set(numbers.cards(rest, kinds)),
         "mail_address": set(_mails(rest)),
         "secret_key": {plain[start:end] for start, end in keys},
     }
@@ -92,22 +98,55 @@ def _whole(value: Any) -> bool:
 def _plain(text: str) -> str:
     """The text as a reader would see it: escapes undone, invisible signs gone, wide letters narrow."""
     if "\\" in text:
-        text = _ESCAPE.sub(_unescaped, text)
+        text = _unescaped(text)
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
-        text = _DASHES.sub("-", text)
-    return text.replace("%40", "@")
+        text = _narrow(text)
+    return text.replace("%40", "@") if "%" in text else text
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    code, blank, sign = match.groups()
-    return chr(int(code, 16)) if code else " " if blank else str(sign)
+def _narrow(text: str) -> str:
+    """The text without invisible signs, with narrow letters and plain dashes: sign by sign where few differ."""
+    others = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    meant = [(sign, _meant(sign)) for sign in set(others)]
+    changed = [(sign, plain) for sign, plain in meant if plain != sign]
+    if len(changed) > _FEW or any(plain is None for _, plain in changed):
+        return _DASHES.sub("-", unicodedata.normalize("NFKC", _UNSEEN.sub("", text)))
+    for sign, plain in changed:
+        text = text.replace(sign, plain or "")
+    return text
 
 
-def _keys(text: str) -> Iterator[tuple[int, int]]:
+@functools.lru_cache(_SIGNS)
+def _meant(sign: str) -> str | None:
+    """What one sign comes to wherever it stands; None for one that may join with its neighbours."""
+    if _UNSEEN.match(sign):
+        return ""
+    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", sign))
+    joins = unicodedata.category(sign)[0] == "M" or "\u1100" <= sign <= "\u11ff"
+    return plain if not joins and (plain == sign or plain.isascii()) else None
+
+
+def _unescaped(text: str) -> str:
+    """The text with what its escapes stand for, however many backslashes each has; a blank for the end of a line."""
+    first, *parts = text.split("\\")
+    pieces, slashes = [first], 0
+    for part in parts:
+        slashes += 1
+        if part:
+            meant = _ESCAPED.get(part[0])
+            if meant is not None:
+                pieces.append(meant + part[1:])
+            elif part[0] == "u" and len(part) > _CODE and _HEX.issuperset(part[1 : _CODE + 1]):
+                pieces.append(chr(int(part[1 : _CODE + 1], 16)) + part[_CODE + 1 :])
+            else:
+                pieces.append("\\" * slashes + part)
+            slashes = 0
+    return "".join(pieces) + "\\" * slashes
+
+
+def _keys(text: str, raw: bytes) -> Iterator[tuple[int, int]]:
     """Where each key stands."""
-    lower = text.lower()
-    for pattern in {pattern for literal, pattern in _LITERALS if literal in lower}:
+    for pattern in prefilter.patterns(text, raw):
         for match in pattern.finditer(text):
             in_word = match[0][0].isalnum() and text[max(0, match.start() - 1) : match.start()].isalnum()
             if not in_word and not _FILLER.issuperset(match[0][-12:]):

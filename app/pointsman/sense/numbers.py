@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+
+def _kind(sign: str) -> str:
+    if sign.isascii() and sign.isalnum():
+        return "0" if sign.isdigit() else "a"
+    return "-" if sign in " -" else " "
+
+
 # Digits in groups with one space or dash between them. The pattern begins with a digit, not with a look at what
 # is before it: so the search skips quickly through text without digits.
-_DIGITS = re.compile(r"\d++(?:[ -]\d++)*+", re.ASCII)
+_DIGITS = re.compile(r"[0-9]++(?:[ -][0-9]++)*+")
 _WITHIN = re.compile(r"(?:.?[A-Za-z]|\d\.)\Z", re.ASCII | re.DOTALL)
 _GOES_ON = re.compile(r"[A-Za-z]|\.\d", re.ASCII)
 _DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
@@ -15,6 +22,10 @@ _DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
 _PRINTED = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 3, 3, 3), (6, 13), (8, 8)}
 _LAYOUTS = {first: {len(layout) for layout in _PRINTED if layout[0] == first} for first in (4, 6, 8)}
 _SHORTEST, _LONGEST = 12, 19
+_ROW = b"0" * _SHORTEST
+_ROW_END = re.compile(b"[^0]")
+_COUNTRY = b"aa00"
+_KINDS = bytes(ord(_kind(chr(sign))) for sign in range(256))
 _DINERS, _DISCOVER, _MAESTRO = (14, 16, 19), (16, 17, 18, 19), tuple(range(12, 20))
 # First digits (from, to) and the lengths which that issuer uses.
 _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
@@ -68,31 +79,55 @@ _IBAN_LENGTHS = {
 }
 
 
-def cards(text: str) -> Iterator[str]:
-    """The digits of each card number."""
-    for run in _DIGITS.finditer(text):
-        start, end = run.span()
-        if end - start >= _SHORTEST:
+def kinds(raw: bytes) -> bytes:
+    """What kind each sign of a Latin-1 text is: a letter, a digit, what may stand between digits, or another."""
+    return raw.translate(_KINDS)
+
+
+def cards(text: str, kinds: bytes) -> Iterator[str]:
+    """The digits of each card number. `kinds` are those of the text's signs."""
+    for start in _rows(kinds):
+        run = _DIGITS.match(text, start)
+        if run is not None:
             groups = re.split("[ -]", run[0])
             if _WITHIN.match(text[max(0, start - 2) : start]):
                 groups = groups[1:]
-            if _GOES_ON.match(text, end):
+            if _GOES_ON.match(text, run.end()):
                 groups = groups[:-1]
             yield from _cards_in(groups)
 
 
-def accounts(text: str) -> Iterator[str]:
-    """Each IBAN, without spaces, in capitals."""
-    at = 0
-    while found := _IBAN.search(text, at):
-        at = found.start() + 2
-        written = text[found.start() - 2 : found.end()]
-        length = _IBAN_LENGTHS.get(written[:2].upper())
-        if length and _ends_there(written, length):
-            account = re.sub("[ -]", "", written).upper()[:length]
-            if _right_iban(account):
-                at = found.end()
+def _rows(kinds: bytes) -> Iterator[int]:
+    """Where digits in groups begin that are long enough for a card, with what is between the groups."""
+    if kinds.count(b"0") < _SHORTEST or _ROW not in kinds.translate(None, b"-"):
+        return
+    joined = kinds.replace(b"0-0", b"000").replace(b"0-0", b"000")
+    at = joined.find(_ROW)
+    while at >= 0:
+        yield at
+        end = _ROW_END.search(joined, at)
+        at = joined.find(_ROW, end.start()) if end else -1
+
+
+def accounts(text: str, kinds: bytes) -> Iterator[str]:
+    """Each IBAN, without spaces, in capitals. `kinds` are those of the text's signs."""
+    at = kinds.find(_COUNTRY)
+    while at >= 0:
+        after = at + len(_COUNTRY)
+        if text[at : at + 2].upper() in _IBAN_LENGTHS and (found := _IBAN.match(text, at + 2)):
+            account = _account(text[at : found.end()])
+            if account and _right_iban(account):
+                after = found.end() - 2
                 yield account
+        at = kinds.find(_COUNTRY, after)
+
+
+def _account(written: str) -> str:
+    """What may be an IBAN, by its country and its length; empty where it can be none."""
+    length = _IBAN_LENGTHS[written[:2].upper()]
+    if _ends_there(written, length):
+        return re.sub("[ -]", "", written).upper()[:length]
+    return ""
 
 
 def _cards_in(groups: list[str]) -> Iterator[str]:

@@ -43,11 +43,24 @@ class Verdicts:
 
 def scan(raw: bytes | msgspec.Raw) -> Verdict:
     """The verdict on one message. What is no JSON is looked through as it stands."""
+    raw = bytes(raw)
     try:
-        texts = [*detect.read_text(msgspec.json.decode(raw)), *_doubled(bytes(raw))]
+        value = msgspec.json.decode(raw)
+        texts = [*detect.read_text(value)]
+        if _may_be_doubled(raw, value):
+            texts += _doubled(raw)
         return Verdict(detect.find("\n".join(texts)))
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return Verdict(detect.find(bytes(raw).decode("utf-8", "replace")))
+        return Verdict(detect.find(raw.decode("utf-8", "replace")))
+
+
+def _may_be_doubled(raw: bytes, value: object) -> bool:
+    """Whether a key may stand twice in one object.
+
+    Each key brings a colon, so what was decoded has fewer of them then, unless one in a text was written as an escape.
+    """
+    colons = raw.count(b":")
+    return colons > 0 and (colons != msgspec.json.encode(value).count(b":") or b"\\u003" in raw)
 
 
 def _doubled(raw: bytes) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
@@ -71,15 +72,34 @@ def as_account(row: Found, cap: Cap) -> Account:
     )
 
 
-def save(connection: Connection, row: int, account: Account) -> None:
-    """Write the four sums of an account."""
-    sums = {"spent": account.spent, "held": account.held, "raised": account.raised, "overrun": account.overrun}
-    _SAVE(connection, sums | {"account": row})
+def save(connection: Connection, changed: Sequence[Kept]) -> None:
+    """Write the four sums of these accounts."""
+    if changed:
+        _SAVE.many(
+            connection,
+            [
+                {"account": row, "spent": one.spent, "held": one.held, "raised": one.raised, "overrun": one.overrun}
+                for row, one in changed
+            ],
+        )
 
 
-def pledge(connection: Connection, hold: str, row: int, lent: int = 0, lender: str | None = None) -> None:
-    """Note that an open hold has a part in an account, and what a grant lends it there."""
-    _PLEDGE(connection, {"hold": hold, "account": row, "lent": lent, "lender": lender})
+class Pledge(NamedTuple):
+    """An open hold's part in the account of a row, and what a grant lends it there."""
+
+    hold: str
+    row: int
+    lent: int = 0
+    lender: str | None = None
+
+
+def pledge(connection: Connection, parts: Sequence[Pledge]) -> None:
+    """Note that open holds have parts in accounts."""
+    if parts:
+        _PLEDGE.many(
+            connection,
+            [{"hold": one.hold, "account": one.row, "lent": one.lent, "lender": one.lender} for one in parts],
+        )
 
 
 def opened(connection: Connection, subject: Subject, now: float, zone: tzinfo) -> list[Kept]:
@@ -102,8 +122,8 @@ def open_one(connection: Connection, kept: CapKept, key: str, now: float, zone: 
     values = {"cap": kept.cap.id, "key": key, "window": span.key, "starts": span.starts, "ends": span.ends}
     sums = {"spent": account.spent, "held": account.held, "raised": 0, "overrun": 0, "opened": now}
     [added] = _ADD(connection, values | sums)
-    for hold in counted.open_ids(connection, counted.of(*kept, key, span)):
-        pledge(connection, hold, added["id"])
+    open_ = counted.open_ids(connection, counted.of(*kept, key, span))
+    pledge(connection, [Pledge(hold, added["id"]) for hold in open_])
     return Kept(added["id"], account)
 
 

@@ -178,12 +178,9 @@ def counted(row: Row) -> str:
 def append(connection: Connection, row: Row) -> Link:
     """Add a row to the chain, in the transaction of this connection."""
     seq, previous = chain.head(connection)
-    given = asdict(row) | {
-        "estimated": int(row.estimated),
-        "seq": seq + 1,
-        "previous": previous,
-        "counted": counted(row),
-    }
+    given = asdict(row)
+    given["estimated"], given["counted"] = int(row.estimated), counted(row)
+    given["seq"], given["previous"] = seq + 1, previous
     values = chain.sealed(given)
     _ADD(connection, values)
     move = _MOVE_HEAD if seq else _START_HEAD

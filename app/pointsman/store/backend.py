@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from msgspec import Struct
 from sqlalchemy import Connection, Engine
@@ -29,13 +30,17 @@ class Backend(Struct, frozen=True):
     """An engine whose transactions keep all other writers out, one that cannot write, and how errors are told.
 
     `plain` makes `Away`, `Unavailable` or `Clash` of the engine's own errors and leaves any other as it is. `sound`
-    raises where a COMMIT would keep nothing and not say so.
+    raises where a COMMIT would keep nothing and not say so. `begin` begins the writer's transaction, which ends with
+    the block. `tidy` is done once in a while, between two transactions. `inline`: a short transaction may run where it is asked for, for nobody else writes and no server answers.
     """
 
     writer: Engine
     readers: Engine
     plain: Callable[[Exception], Exception]
     sound: Callable[[Connection], None] = lambda _: None
+    begin: Callable[[Connection], AbstractContextManager[object]] = lambda connection: connection.begin()
+    tidy: Callable[[Connection], None] = lambda _: None
+    inline: bool = False
 
     def dispose(self) -> None:
         """Close every connection."""

@@ -10,8 +10,8 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import Connection, insert, select, update
 
 from pointsman.core.budget import Cap
-from pointsman.store import accounts
-from pointsman.store.accounts import CAPS, CapKept
+from pointsman.store import accounts, raises
+from pointsman.store.accounts import CAPS, CapKept, Kept
 
 
 def put(connection: Connection, cap: Cap, now: float, zone: tzinfo) -> Cap:
@@ -32,13 +32,18 @@ def put(connection: Connection, cap: Cap, now: float, zone: tzinfo) -> Cap:
 
 
 def lift(connection: Connection, place: tuple[str, str], amount: int, now: float, zone: tzinfo) -> bool:
-    """Raise the account of a cap (its id) and a key in its present window. False where the cap is gone."""
+    """Raise the account of a cap (its id) and a key in its present window, which is kept as a grant is.
+
+    False where the cap is gone.
+    """
     cap_id, key = place
     found = next((kept for kept in accounts.caps(connection) if kept.cap.id == cap_id), None)
     if found is None:
         return False
     row, account = accounts.open_one(connection, found, key, now, zone)
-    accounts.save(connection, row, replace(account, raised=account.raised + amount))
+    accounts.save(connection, [Kept(row, replace(account, raised=account.raised + amount))])
+    if amount:
+        raises.note(connection, account, amount, now)
     return True
 
 

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ _SEALED = [column for column in _AUDIT.columns if column.name != "hash"]
 _NAMES = tuple(column.name for column in _SEALED)
 _REALS = tuple(column.name for column in _SEALED if column.type.python_type is float)
 _PREVIOUS = _NAMES.index("previous")
+_in_order = itemgetter(*_NAMES)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,12 +67,17 @@ def has(connection: Connection, link: Link) -> bool:
 
 def sealed(values: dict[str, Any]) -> dict[str, Any]:
     """A row as it is written: real numbers where the column is real, text that can be stored, and the hash."""
-    reals = {name: float(values[name]) for name in _REALS if values[name] is not None}
-    if not all(map(math.isfinite, reals.values())):
-        raise ValueError(f"a row of the audit holds what is no number: {reals}")
-    texts = {name: storable(value) for name, value in values.items() if isinstance(value, str)}
-    whole = values | reals | texts
-    return whole | {"hash": _seal([whole[name] for name in _NAMES])}
+    whole = values.copy()
+    for name in _REALS:
+        if whole[name] is not None:
+            whole[name] = float(whole[name])
+            if not math.isfinite(whole[name]):
+                raise ValueError(f"a row of the audit holds what is no number: {name} {whole[name]}")
+    together = "".join([value for value in whole.values() if type(value) is str])
+    if storable(together) != together:
+        whole |= {name: storable(value) for name, value in whole.items() if isinstance(value, str)}
+    whole["hash"] = _seal(_in_order(whole))
+    return whole
 
 
 def check(connection: Connection, link: Link, limit: int) -> Checked:
@@ -129,7 +136,7 @@ def _wrong(values: list[Any], hash_: str, before: Link) -> str | None:
     return None
 
 
-def _seal(values: list[Any]) -> str | None:
+def _seal(values: Sequence[Any]) -> str | None:
     """The hash over everything in the row but the hash itself; None for text that is not UTF-8."""
     try:
         return hashlib.sha256(_encode(values)).hexdigest()

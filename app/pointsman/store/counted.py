@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select
 from pointsman.core.budget import Cap, Window, owner
 from pointsman.store import spans
 from pointsman.store.prepared import Prepared
-from pointsman.store.rollup import HOLDS, OPEN, OWNERS, SPANS
+from pointsman.store.rollup import HOLDS, LATER, OPEN, OWNERS, SPANS
 
 _Query = Callable[[tuple[str, ...], bool, bool], Prepared]
 
@@ -59,7 +59,7 @@ def _part(connection: Connection, part: spans.Piece, whose: dict[str, str]) -> i
     scope = spans.scope_of(part, next(iter(whose), "tier"))
     span = {"of_seconds": part.seconds, "of_scope": scope, "of_since": int(part.since), "of_until": int(part.until)}
     [row] = _in_spans(tuple(whose))(connection, span | {f"of_{name}": value for name, value in whose.items()})
-    return int(row["total"])
+    return int(row["total"]) + _sum(connection, _waiting, Holds(whose, part.since, part.until))
 
 
 def _sum(connection: Connection, query: _Query, wanted: Holds) -> int:
@@ -81,6 +81,14 @@ def _values(wanted: Holds) -> dict[str, object]:
 def _charged(whose: tuple[str, ...], since: bool, until: bool) -> Prepared:
     total = func.coalesce(func.sum(HOLDS.c.charge), 0).label("total")
     return Prepared(select(total).where(*_belonging(whose, since, until)))
+
+
+@cache
+def _waiting(whose: tuple[str, ...], since: bool, until: bool) -> Prepared:
+    """Of holds that are not in the spans yet."""
+    total = func.coalesce(func.sum(HOLDS.c.charge), 0).label("total")
+    found = select(total).join_from(LATER, HOLDS, LATER.c.hold == HOLDS.c.id)
+    return Prepared(found.where(*_belonging(whose, since, until)))
 
 
 @cache

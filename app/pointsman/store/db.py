@@ -44,21 +44,25 @@ class Database:
 
         return Database(open_server(url, gateway), shared=True)
 
-    def submit(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Hand work to the writer now; it is carried out whether or not anybody waits."""
-        return self._writer.add(Job(work, asyncio.get_running_loop(), AT_ONCE)).future
+    def submit(self, work: Callable[[Connection], T], *, short: bool = False) -> asyncio.Future[T]:
+        """Hand work to the writer now; it is carried out whether or not anybody waits.
+
+        What is `short`, a few rows, is done here and now where nothing waits before it.
+        """
+        job = Job(work, asyncio.get_running_loop(), AT_ONCE)
+        return (self._writer.now(job) if short else self._writer.add(job)).future
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Carry out the work in the writer's transaction; returns when it is committed."""
         return await self.submit(work)
 
     async def ensure(self, work: Callable[[Connection], T], *, always: bool = False) -> T | None:
-        """As `write`; while the shared ledger is away the work waits, in its order, and this returns None at once.
+        """As `write`, for a few rows; while the shared ledger is away the work waits, in its order, and this returns None at once.
 
         So much may wait and no more, then it is `Away`; with `always` there is no bound. The work is done twice when
         the connection broke during the commit: a second time it must change nothing.
         """
-        return await self._writer.add(Job(work, asyncio.get_running_loop(), ALWAYS if always else ROWS)).future
+        return await self._writer.now(Job(work, asyncio.get_running_loop(), ALWAYS if always else ROWS)).future
 
     @property
     def full(self) -> bool:

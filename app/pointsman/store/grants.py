@@ -10,13 +10,13 @@ from msgspec.structs import asdict
 from sqlalchemy import Connection, and_, bindparam, case, func, insert, or_, select, update
 
 from pointsman.core.budget import Account, Short
+from pointsman.store import raises
 from pointsman.store.accounts import CAPS
 from pointsman.store.prepared import Found, Prepared
+from pointsman.store.raises import NEVER
 from pointsman.store.tables import table
 
 GRANTS = table("grants")
-NEVER = 253_402_300_799.0
-"""When a permission for a window without an end expires: with the year 9999."""
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -94,7 +94,10 @@ def revoke(connection: Connection, grant_id: str) -> bool:
     """End a grant: no hold may use it any more. What it lent to open holds stays theirs. False where none is live."""
     # The row stays until its time: a standing allowance that was revoked is not made again in this window.
     change = update(GRANTS).where(_C.id == grant_id, _C.revoked == 0).values(revoked=1)
-    return connection.execute(change).rowcount > 0
+    if not connection.execute(change).rowcount:
+        return False
+    raises.lower(connection, connection.execute(select(GRANTS).where(_C.id == grant_id)).mappings().one())
+    return True
 
 
 def lender(connection: Connection, short: Short, use: Use) -> Found | None:

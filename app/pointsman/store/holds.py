@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from pointsman.core import budget
 from pointsman.core.budget import Account, Short, Subject
 from pointsman.store import accounts, audit, grants, hold_rows, rollup
-from pointsman.store.accounts import ACCOUNTS, HOLDS, PLEDGES, Kept
+from pointsman.store.accounts import ACCOUNTS, HOLDS, PLEDGES, Kept, Pledge
 from pointsman.store.grants import Standing, Use
 from pointsman.store.prepared import Found, Prepared
 from pointsman.store.rollup import OPEN
@@ -113,10 +113,7 @@ def reserve(connection: Connection, books: Books, hold: HoldRequest, now: float)
     if uncovered:
         return uncovered
     _ADD(connection, _row(hold, now, books.gateway))
-    lent = {_place(short.account): short.over for short in shorts}
-    for kept in found:
-        place = _place(kept.account)
-        _pledge(connection, kept, hold, lent.get(place, 0), lenders.get(place))
+    _pledge(connection, found, hold, {_place(one.account): (one.over, lenders[_place(one.account)]) for one in shorts})
     return Reserved(hold.id, hold.amount)
 
 
@@ -144,6 +141,7 @@ def recover(connection: Connection, gateway: str, now: float) -> list[str]:
         ended = _end(connection, hold_id, _Ending("settled", charge), now)
         assert ended is not None  # it was open a moment ago, in this very transaction
         audit.append(connection, hold_rows.crashed(ended))
+    rollup.sum_up(connection)
     return [hold_id for hold_id, _ in left]
 
 
@@ -153,7 +151,10 @@ def no_negatives(*numbers: int) -> None:
         raise ValueError(f"money and tokens are never negative: {numbers}")
 
 
-def _place(account: Account) -> tuple[str, str]:
+_Place = tuple[str, str]
+
+
+def _place(account: Account) -> _Place:
     return account.cap.id, account.key
 
 
@@ -172,12 +173,19 @@ def _charged(charge: Charge, state: str) -> dict[str, object]:
     return row | {"state": state, "counts": int(state == "settled")}
 
 
-def _pledge(connection: Connection, kept: Kept, hold: HoldRequest, lent: int, lender: Found | None) -> None:
-    """Hold the amount in one account, with what a grant lends."""
-    accounts.save(connection, kept.row, budget.hold(kept.account, hold.amount, lent))
-    accounts.pledge(connection, hold.id, kept.row, lent, lender["id"] if lender else None)
-    if lender:
-        grants.lend(connection, lender, lent, hold.request)
+def _pledge(
+    connection: Connection, found: Sequence[Kept], hold: HoldRequest, loans: Mapping[_Place, tuple[int, Found | None]]
+) -> None:
+    """Hold the amount in every account, with what grants lend."""
+    after, parts = list[Kept](), list[Pledge]()
+    for row, account in found:
+        lent, lender = loans.get(_place(account), (0, None))
+        after.append(Kept(row, budget.hold(account, hold.amount, lent)))
+        parts.append(Pledge(hold.id, row, lent, lender["id"] if lender else None))
+        if lender:
+            grants.lend(connection, lender, lent, hold.request)
+    accounts.save(connection, after)
+    accounts.pledge(connection, parts)
 
 
 def _end(connection: Connection, hold_id: str, ending: _Ending, now: float) -> Found | None:
@@ -187,14 +195,17 @@ def _end(connection: Connection, hold_id: str, ending: _Ending, now: float) -> F
     ended = _END(connection, columns | {"hold": hold_id, "open": "open"})
     if not ended:
         return None
-    overruns = [_release(connection, part, ended[0]) for part in _parts(connection, hold_id)]
-    _DROP(connection, {"hold": hold_id})
+    parts = _parts(connection, hold_id)
+    after = [_released(connection, part, ended[0]) for part in parts]
+    accounts.save(connection, after)
+    if parts:
+        _DROP(connection, {"hold": hold_id})
     rollup.add(connection, ended[0])
     if row is not None:
-        audit.append(connection, replace(row, cost=charge.amount))
-    for overrun in overruns:
-        if overrun is not None:
-            audit.append(connection, overrun)
+        audit.append(connection, row if row.cost == charge.amount else replace(row, cost=charge.amount))
+    for (_, before), (_, now_) in zip(parts, after, strict=True):
+        if now_.overrun > before.overrun:
+            audit.append(connection, hold_rows.overrun(now_, ended[0], now_.overrun - before.overrun))
     return ended[0]
 
 
@@ -204,13 +215,10 @@ def _parts(connection: Connection, hold_id: str) -> Sequence[tuple[Found, Accoun
     return [(row, accounts.as_account(row, caps[row["cap"]])) for row in pledged]
 
 
-def _release(connection: Connection, part: tuple[Found, Account], hold: Found) -> audit.Row | None:
-    """End a hold's part in one account. What the provider took beyond its limit is told, as a row for the audit."""
+def _released(connection: Connection, part: tuple[Found, Account], hold: Found) -> Kept:
+    """An account after a hold's part in it has ended; what a grant lent and was not needed is given back."""
     row, account = part
     held, charged = hold["amount"], hold["charge"]
-    after = budget.settle(account, held, row["lent"], charged)
-    accounts.save(connection, row["id"], after)
     if row["lender"] is not None:
         grants.give_back(connection, row["lender"], budget.unused(held, row["lent"], charged), charged)
-    beyond = after.overrun - account.overrun
-    return hold_rows.overrun(after, hold, beyond) if beyond else None
+    return Kept(row["id"], budget.settle(account, held, row["lent"], charged))

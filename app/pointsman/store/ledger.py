@@ -15,7 +15,7 @@ from pointsman.core import budget
 from pointsman.core.budget import Account, Cap, Short, Subject
 from pointsman.core.errors import BadRequest
 from pointsman.core.savings import Use
-from pointsman.store import accounts, audit, caps, grants, holds, spending
+from pointsman.store import accounts, audit, caps, grants, holds, rollup, spending
 from pointsman.store.db import Away, Database
 from pointsman.store.grants import Grant, Standing
 from pointsman.store.holds import CRASHED, Books, Charge, HoldRequest, Reserved
@@ -48,6 +48,7 @@ class Ledger:
         self._db = db
         self._books = Books(zone, gateway)
         self._pruned = 0.0
+        self._unsummed = 0
         self._later: set[asyncio.Future[bool | None]] = set()
         self.on_moved: Callable[[], None] | None = None
         """Called when money came free that no caller of ours knows of."""
@@ -57,7 +58,8 @@ class Ledger:
         holds.no_negatives(hold.amount, hold.estimate)
         if hold.subject.request != hold.request:
             raise ValueError(f"a hold for {hold.request} has the subject of {hold.subject.request}")
-        waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now))
+        self._tidy(now)
+        waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now), short=True)
         try:
             return await waiting
         except (asyncio.CancelledError, Away) as error:
@@ -157,9 +159,20 @@ class Ledger:
         return await self._db.read(lambda connection: spending.use(connection, now))
 
     def _reserve(self, connection: Connection, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
-        if abs(now - self._pruned) >= _PRUNED_EVERY:  # also when the clock went back
-            self._prune(connection, now)
         return holds.reserve(connection, self._books, hold, now)
+
+    def _tidy(self, now: float) -> None:
+        """What takes longer than a hold may wait for, now and then, in the writer's thread."""
+        if abs(now - self._pruned) >= _PRUNED_EVERY:  # also when the clock went back
+            self._pruned = now
+            self._aside(lambda connection: prune(connection, now))
+        if self._unsummed >= rollup.MOST_WAITING // 2:
+            self._unsummed = 0
+            self._aside(rollup.sum_up)
+
+    def _aside(self, work: Callable[[Connection], object]) -> None:
+        done = self._db.submit(work)
+        done.add_done_callback(lambda _: done.cancelled() or done.exception())  # it will be tried again
 
     async def _free(self, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
         """While the shared ledger is away, what costs nothing goes on: its hold is written later, before its end is."""
@@ -171,14 +184,12 @@ class Ledger:
         return Reserved(hold.id, hold.amount) if found is None else found
 
     async def _end(self, work: Callable[[Connection], bool]) -> bool:
+        self._unsummed += 1
         return await self._db.ensure(work, always=True) is not False
 
-    def _prune(self, connection: Connection, now: float) -> None:
+    def _recover(self, connection: Connection, now: float) -> list[str]:
         self._pruned = now
         prune(connection, now)
-
-    def _recover(self, connection: Connection, now: float) -> list[str]:
-        self._prune(connection, now)
         return holds.recover(connection, self._books.gateway, now)
 
     def _headroom(self, connection: Connection, hold: HoldRequest, now: float, soft: bool) -> int | None:
@@ -193,7 +204,7 @@ class Ledger:
             return holds.refund(connection, hold_id, now)
 
         with contextlib.suppress(RuntimeError):  # closed meanwhile: the next start settles the hold
-            undone = self._db.submit(refund)
+            undone = self._db.submit(refund, short=True)
             undone.add_done_callback(lambda _: self._undone(undone, refund))
 
     def _undone(self, undone: asyncio.Future[bool], refund: Callable[[Connection], bool]) -> None:

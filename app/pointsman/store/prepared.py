@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import ClauseElement, Connection, Dialect
 
 Found = Mapping[str, Any]
 
 
+class _Ready(NamedTuple):
+    """SQL for a driver, how it takes its values, and those that are always the same."""
+
+    sql: str
+    order: Callable[[Found], Any]
+    constants: dict[str, Any]
+
+
 class Prepared:
-    """A Core statement that runs on the driver's own cursor. Only for column types that need no conversion.
+    """A Core statement that runs on the driver's own connection. Only for column types that need no conversion.
 
     SQLite takes its values by position, PostgreSQL's driver by name; it prepares what it has seen five times itself.
     """
@@ -19,32 +28,41 @@ class Prepared:
     def __init__(self, statement: ClauseElement, *columns: str) -> None:
         self._statement = statement
         self._columns = columns
-        self._ready: dict[str, tuple[str, list[str] | None, dict[str, Any]]] = {}
+        self._ready: dict[str, _Ready] = {}
 
     def __call__(self, connection: Connection, values: Found) -> list[Found]:
         """Run it; the rows that it gives, if any."""
         sql, order, constants = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
-        given = constants | dict(values)
-        cursor = connection.connection.cursor()
+        driver: Any = connection.connection.dbapi_connection
+        cursor = driver.execute(sql, order({**constants, **values} if constants else values))
         try:
-            cursor.execute(sql, given if order is None else tuple(given[name] for name in order))
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+            if cursor.description is None:
+                return []
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         finally:
             cursor.close()
 
     def many(self, connection: Connection, rows: Sequence[Found]) -> None:
         """Run it for each of these values, in one call of the driver; it gives no rows."""
         sql, order, constants = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
-        given = [constants | dict(values) for values in rows]
         cursor = connection.connection.cursor()
         try:
-            cursor.executemany(sql, given if order is None else [tuple(one[name] for name in order) for one in given])
+            cursor.executemany(sql, [order({**constants, **values}) for values in rows])
         finally:
             cursor.close()
 
-    def _compile(self, dialect: Dialect) -> tuple[str, list[str] | None, dict[str, Any]]:
+    def _compile(self, dialect: Dialect) -> _Ready:
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=list(self._columns) or None)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._ready[dialect.name] = str(compiled), compiled.positiontup, constants
+        self._ready[dialect.name] = _Ready(str(compiled), _order(compiled.positiontup), constants)
         return self._ready[dialect.name]
+
+
+def _order(names: list[str] | None) -> Callable[[Found], Any]:
+    """From values by name to what the driver takes: the same where `names` is None, else a tuple in their order."""
+    if names is None:
+        return dict
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: tuple(values[name] for name in names)

@@ -37,6 +37,13 @@ CREATE TABLE IF NOT EXISTS responses (
     PRIMARY KEY (agent, id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS responses_newest ON responses (agent, at, size);
+CREATE TABLE IF NOT EXISTS items (
+    agent TEXT NOT NULL, item TEXT NOT NULL, response TEXT NOT NULL, PRIMARY KEY (agent, item)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_of ON items (agent, response);
+CREATE TRIGGER IF NOT EXISTS items_go AFTER DELETE ON responses BEGIN
+    DELETE FROM items WHERE agent = old.agent AND response = old.id;
+END;
 """
 _TOO_MANY = """
 DELETE FROM responses WHERE at < :before OR rowid IN (
@@ -53,6 +60,7 @@ class KeptResponse(Struct, frozen=True, kw_only=True):
     """A response of an agent's: `items` is JSON of all that went in, `response` JSON of what came out.
 
     `sensitivity` is what was ruled of it; whatever continues from it is no less. `lasting`: it may outlive the gateway.
+    `named` are the ids of its items that a request may refer to.
     """
 
     agent: str
@@ -62,6 +70,7 @@ class KeptResponse(Struct, frozen=True, kw_only=True):
     response: bytes
     sensitivity: str = "personal"
     lasting: bool = True
+    named: tuple[str, ...] = ()
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -107,6 +116,12 @@ class Responses:
             waiting = self._waiting.get((agent, id_))
         return waiting or await self._do(lambda: self._read(agent, id_))
 
+    async def holder(self, agent: str, item: str) -> str | None:
+        """The id of this agent's newest that an item of this id belongs to."""
+        with self._lock:
+            waiting = [id_ for (owner, id_), one in self._waiting.items() if owner == agent and item in one.named]
+        return waiting[-1] if waiting else await self._do(lambda: self._holder(agent, item))
+
     async def delete(self, agent: str, id_: str) -> bool:
         """Forget one; whether there was one."""
         return await self._do(lambda: self._remove("agent = ? AND id = ?", (agent, id_))) > 0
@@ -130,6 +145,8 @@ class Responses:
             with self._opened() as file:
                 row = (kept.agent, kept.id, kept.at, len(sealed), sealed)
                 file.execute("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?)", row)
+                items = [(kept.agent, item, kept.id) for item in kept.named]
+                file.executemany("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", items)
                 self._evict(file, kept.at, len(sealed))
             self.trouble = None
         with self._lock:
@@ -151,6 +168,12 @@ class Responses:
             row = file.execute("SELECT at, sealed FROM responses WHERE agent = ? AND id = ?", (agent, id_)).fetchone()
             if row is not None and row[0] >= time.time() - self._bounds.days * _DAY:
                 return self._unsealed(agent, id_, *row)
+        return None
+
+    def _holder(self, agent: str, item: str) -> str | None:
+        with self._no_harm(), self._opened() as file:
+            row = file.execute("SELECT response FROM items WHERE agent = ? AND item = ?", (agent, item)).fetchone()
+            return None if row is None else str(row[0])
         return None
 
     def _remove(self, where: str, values: tuple[str, ...] | dict[str, object]) -> int:

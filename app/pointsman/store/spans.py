@@ -5,14 +5,16 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
+from itertools import chain
 from math import ceil, floor
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, and_, bindparam, case, cast, func, literal_column, select
+from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, cast, func, literal_column, select
 
 from pointsman.core.budget import window
+from pointsman.store import rollup
 from pointsman.store.prepared import Prepared
-from pointsman.store.rollup import DAY, HALF, HOLDS, HOUR, OPEN, SETTLED, SPANS, SUMS
+from pointsman.store.rollup import DAY, HALF, HOLDS, HOUR, LATER, OPEN, SETTLED, SPANS, SUMS
 
 Sums = tuple[int, ...]
 """In the order of `rollup.SUMS`."""
@@ -35,6 +37,13 @@ _HALVES = Prepared(
         _S.seconds == literal_column(str(HALF)), _S.scope == literal_column("''"), *_IN_TIME
     )
 )
+_MADE = (_H.made >= bindparam("since"), _H.made < bindparam("until"))
+_WAITING = Prepared(
+    select(*(one.label(name) for one, name in zip(HOLD_SUMS, SUMS, strict=True)))
+    .join_from(LATER, HOLDS, LATER.c.hold == _H.id)
+    .where(*_MADE)
+)
+"""Of the holds that are not in the sums yet."""
 
 
 class Piece(NamedTuple):
@@ -91,8 +100,17 @@ def by_half(connection: Connection, since: float, until: float) -> list[tuple[fl
     """By the beginning of each half hour; the first and the last may be cut."""
     found: list[tuple[float, Sums]] = []
     for part in pieces(since, until, (HALF,)):
-        found += [(part.since if at is None else at, sums) for at, sums in _read(connection, part, _S.starts, None)]
+        if part.seconds:
+            found += chain(_summed(connection, part, _S.starts), _waiting_halves(connection, part))
+        else:
+            found += ((part.since, sums) for _, sums in _read(connection, part, None, None))
     return found
+
+
+def _waiting_halves(connection: Connection, part: Piece) -> Iterator[tuple[float, Sums]]:
+    for hold in rollup.waiting(connection):
+        if part.since <= hold["made"] < part.until:
+            yield hold["made"] // HALF * HALF, rollup.sums(hold)
 
 
 def by_day(connection: Connection, since: float, until: float, zone: tzinfo) -> dict[str, Sums]:
@@ -107,9 +125,13 @@ def by_day(connection: Connection, since: float, until: float, zone: tzinfo) -> 
 def edge(connection: Connection, *, first: bool) -> int | None:
     """The first or the last half hour in which something was charged."""
     order = _S.starts.asc() if first else _S.starts.desc()
-    return connection.execute(
+    summed = connection.execute(
         select(_S.starts).where(_S.seconds == HALF, _S.scope == "").order_by(order).limit(1)
     ).scalar()
+    end = func.min(_H.made) if first else func.max(_H.made)
+    waiting = connection.execute(select(end).join_from(LATER, HOLDS, LATER.c.hold == _H.id)).scalar()
+    found = [one for one in (summed, waiting and int(waiting // HALF) * HALF) if one is not None]
+    return (min if first else max)(found, default=None)
 
 
 def _days(since: float, until: float, zone: tzinfo) -> Iterator[_Day]:
@@ -124,8 +146,10 @@ def _days(since: float, until: float, zone: tzinfo) -> Iterator[_Day]:
 def _of_day(connection: Connection, day: _Day, since: float, until: float) -> Iterator[Sums]:
     for part in pieces(max(since, day.starts), min(until, day.ends), (HALF,)):
         if part.seconds:
-            [row] = _HALVES(connection, {"since": int(part.since), "until": int(part.until)})
-            yield tuple(int(row[name]) for name in SUMS)
+            time = {"since": int(part.since), "until": int(part.until)}
+            for query in (_HALVES, _WAITING):
+                [row] = query(connection, time)
+                yield tuple(int(row[name]) for name in SUMS)
         else:
             yield from (sums for _, sums in _read(connection, part, None, None))
 
@@ -134,16 +158,23 @@ def _read(
     connection: Connection, part: Piece, of_span: Any, of_hold: Any, owner: str = ""
 ) -> Iterator[tuple[Any, Sums]]:
     """The sums by this column, or by None all in one."""
-    if part.seconds:
-        key, sums = of_span, _SPAN_SUMS
-        rows = and_(_S.seconds == part.seconds, _S.scope == scope_of(part, owner))
-        inside = (rows, _S.starts >= int(part.since), _S.starts < int(part.until))
-    else:
-        key, sums = of_hold, HOLD_SUMS
-        inside = (_H.state == SETTLED, _H.made >= part.since, _H.made < part.until)
-    query = select(literal_column("NULL") if key is None else key, *sums).where(*inside)
+    made = (_H.made >= part.since, _H.made < part.until)
+    if not part.seconds:
+        return _grouped(connection, of_hold, select(*HOLD_SUMS).where(_H.state == SETTLED, *made))
+    waiting = select(*HOLD_SUMS).join_from(LATER, HOLDS, LATER.c.hold == _H.id).where(*made)
+    return chain(_summed(connection, part, of_span, owner), _grouped(connection, of_hold, waiting))
+
+
+def _summed(connection: Connection, part: Piece, of_span: Any, owner: str = "") -> Iterator[tuple[Any, Sums]]:
+    rows = and_(_S.seconds == part.seconds, _S.scope == scope_of(part, owner))
+    summed = select(*_SPAN_SUMS).where(rows, _S.starts >= int(part.since), _S.starts < int(part.until))
+    return _grouped(connection, of_span, summed)
+
+
+def _grouped(connection: Connection, key: Any, sums: Select[Any]) -> Iterator[tuple[Any, Sums]]:
+    query = sums.add_columns(literal_column("NULL") if key is None else key)
     found = connection.execute(query if key is None else query.group_by(key))
-    return ((row[0], tuple(map(int, row[1:]))) for row in found)
+    return ((row[-1], tuple(map(int, row[:-1]))) for row in found)
 
 
 def held(connection: Connection, since: float, until: float) -> list[Any]:

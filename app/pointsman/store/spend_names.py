@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection, func, literal_column, select
 
+from pointsman.store import rollup
 from pointsman.store.rollup import DAY, HOLDS, NAMES, SETTLED, SUMS
 from pointsman.store.spans import HOLD_SUMS, Sums, added
 
@@ -19,8 +20,9 @@ _CHUNK = 500
 
 
 def dearest(connection: Connection, kind: str, since: float, until: float, limit: int) -> dict[str, Sums]:
-    """At most so many names of this kind that lie inside, and all that cross an end."""
+    """At most so many names of this kind that lie inside, all that cross an end, and all of just now."""
     crossing = {name for edge in (since, until) for name in _crossing(connection, kind, edge)}
+    crossing |= {hold[kind] for hold in rollup.waiting(connection)}  # their sums are not whole yet
     return _inside(connection, kind, (since, until), limit) | of_names(connection, kind, crossing, (since, until))
 
 

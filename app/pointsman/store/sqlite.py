@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -19,11 +19,13 @@ from pointsman.store.schema import STEPS, Step, bring_forward
 
 READERS = 2
 _OURS = 0x506E7473
+_WRITING = "BEGIN IMMEDIATE"
 _CHECKED_WHOLE_BELOW = 64 * 2**20
 _DISK = "see that its disk has room and can be written."
 _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 0",  # the writer does it, at a time of its own
     "PRAGMA foreign_keys = ON",
 )
 
@@ -31,7 +33,7 @@ _PRAGMAS = (
 def open_file(path: Path) -> Backend:
     """Open or make the database. A file that cannot be used is left as it is; `SetupError` says what to do."""
     _own(path)
-    engine = _engine(path, "BEGIN IMMEDIATE")
+    engine = _engine(path, _WRITING)
     try:
         _prepare(engine, path)
     except DatabaseError as error:
@@ -40,7 +42,43 @@ def open_file(path: Path) -> Backend:
     except SetupError:
         engine.dispose()
         raise
-    return Backend(engine, _engine(path, "BEGIN", "PRAGMA query_only = ON"), _plain)
+    return Backend(
+        engine, _engine(path, "BEGIN", "PRAGMA query_only = ON"), _plain, begin=_Transaction, tidy=_tidy, inline=True
+    )
+
+
+def _tidy(connection: Connection) -> None:
+    """Bring what was committed into the file, as far as nobody reads the older state."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+
+class _Transaction:
+    """A writer's transaction, begun and ended on the driver's own connection: SQLAlchemy's costs more than the work."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        driver: Any = connection.connection.dbapi_connection
+        self._driver = driver
+        self._driver.execute(_WRITING).close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        if kind is not None:
+            self._undo()
+            return
+        try:
+            self._connection.commit()  # where a statement of SQLAlchemy's own took part
+            self._driver.commit()
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        self._connection.rollback()
+        self._driver.rollback()
 
 
 def _plain(error: Exception) -> Exception:
@@ -74,7 +112,9 @@ def _engine(path: Path, begin: str, *more: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.dbapi_connection
+        if not driver.in_transaction:
+            connection.exec_driver_sql(begin)
 
     return engine
 

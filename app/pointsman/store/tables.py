@@ -134,7 +134,7 @@ class PledgeRow(SQLModel, table=True):
 
 
 class GrantRow(SQLModel, table=True):
-    """A permission to pass a cap. `taken` is the request that a grant for one request went to.
+    """A permission to pass a cap, or that a person raised it. `taken` is the request that one for a request went to.
 
     `window` is empty, but for a standing allowance: the window of the account for which this one was made, once.
     """
@@ -169,7 +169,6 @@ class AuditRow(SQLModel, table=True):
 
     __tablename__ = "audit"
     __table_args__ = (
-        Index("audit_at", "at"),
         Index("audit_agent", "agent"),
         Index("audit_request", "request"),
         Index("audit_counted", "at", "counted"),
@@ -269,6 +268,14 @@ class TaintRow(SQLModel, table=True):
     session: str = _text(primary_key=True)
     kinds: str = _text()
     at: float = _real()
+
+
+class UnsummedRow(SQLModel, table=True):
+    """A charged hold that is not in the sums yet, so that a charge writes one small row and not ten."""
+
+    __tablename__ = "unsummed"
+    __table_args__ = _BY_KEY
+    hold: str = _text(primary_key=True)
 
 
 class SpendSpanRow(SQLModel, table=True):

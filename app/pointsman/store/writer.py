@@ -10,10 +10,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, RootTransaction
+from sqlalchemy import Connection
 
 from pointsman.store.backend import Away, Backend
 
@@ -25,6 +26,7 @@ ALWAYS = sys.maxsize
 """How many jobs may wait for the server when a job joins them; one that may not wait fails."""
 
 _GROUP = 256
+_CHECKPOINT = 1_000  # commits, each of about ten pages of 4 KB; many write the same pages
 _RETRY = 2.0  # seconds until a server that could not be reached is tried again
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,10 @@ class Job(Generic[T]):
         """Forget the failure: it will be done later, and who waits is told so with None."""
         self._result = self.error = None
 
+    def answer(self) -> None:
+        """Tell the waiter, on its own loop."""
+        self._resolve(self._result, self.error)
+
     def deliver(self) -> None:
         """Tell the waiting loop. A loop that is closed, or a waiter that left, is nobody's harm: the work is done."""
         result, error = self._result, self.error
@@ -75,6 +81,9 @@ class Writer:
         self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
+        self._turn = threading.Lock()
+        self._unfinished = 0
+        self._commits = 0
         self._kept: deque[Job[Any]] = deque()
         self._connection: Connection | None = None
         self._away: tuple[float, Away] | None = None
@@ -89,10 +98,39 @@ class Writer:
     def add(self, job: Job[T]) -> Job[T]:
         """Hand in a job."""
         with self._lock:
-            if self._closed:
-                raise RuntimeError("the database is closed")
+            self._still_open()
+            self._unfinished += 1
             self._jobs.put(job)
         return job
+
+    def now(self, job: Job[T]) -> Job[T]:
+        """Do a short job here and now, where nothing was handed in before it that is not done; else hand it in.
+
+        Two threads that take turns at the interpreter cost more than the work itself.
+        """
+        if not self._backend.inline:
+            return self.add(job)
+        with self._lock:
+            self._still_open()
+            free = self._unfinished == 0 and self._commits < _CHECKPOINT
+            self._unfinished += free
+        if not free:
+            return self.add(job)
+        try:
+            with self._turn:
+                self._commit([job])
+        finally:
+            self._finished(1)
+        job.answer()
+        return job
+
+    def _still_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the database is closed")
+
+    def _finished(self, count: int) -> None:
+        with self._lock:
+            self._unfinished -= count
 
     def close(self) -> bool:
         """Finish what was handed in and end the thread; False when that was done before."""
@@ -108,9 +146,12 @@ class Writer:
         last = False
         while not last:
             group, last = self._next()
-            self._catch_up()
-            if group:
-                self._carry_out(group)
+            with self._turn:
+                self._catch_up()
+                if group:
+                    self._carry_out(group)
+                self._tidy()
+            self._finished(len(group))
         self._away = None
         self._catch_up()
         self._drop()
@@ -152,9 +193,17 @@ class Writer:
                 self._kept.append(job)
             job.deliver()
 
+    def _tidy(self) -> None:
+        """Every so often, what SQLite has written beside its file goes into it: a matter of many milliseconds."""
+        if self._commits >= _CHECKPOINT and self._connection is not None:
+            self._commits = 0
+            with contextlib.suppress(Exception):  # a disk that is full says so at the next commit
+                self._backend.tidy(self._connection)
+
     def _commit(self, group: Sequence[Job[Any]]) -> None:
         """One transaction for the group. A job that fails is undone alone; a commit that fails fails them all."""
         ran = False
+        self._commits += 1
         try:
             with self._transaction() as connection:
                 _do(connection, group)
@@ -177,21 +226,21 @@ class Writer:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        transaction = self._begin()
+        connection, transaction = self._begin()
         with transaction:
-            yield transaction.connection
+            yield connection
 
-    def _begin(self) -> RootTransaction:
-        """A transaction. A connection that broke while it was idle is replaced: nothing was under way on it."""
+    def _begin(self) -> tuple[Connection, AbstractContextManager[object]]:
+        """A connection in a transaction. A connection that broke while it was idle is replaced: nothing was under way on it."""
         if self._connection is not None:
             try:
-                return self._connection.begin()
+                return self._connection, self._backend.begin(self._connection)
             except Exception:
                 if not self._connection.invalidated:
                     raise
                 self._drop(lost=True)
         self._connection = self._connected()
-        return self._connection.begin()
+        return self._connection, self._backend.begin(self._connection)
 
     def _connected(self) -> Connection:
         """A new connection; a server that just now could not be reached is left in peace for a moment."""

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from pointsman.core.amounts import dollars
+
 CENT = 10_000
 DOLLAR = 1_000_000
 UNKNOWN = "\u2013"
@@ -47,11 +49,11 @@ def marked(text: str) -> Sentence:
 
 
 def money(micro: int | None, rounding: Rounding = "nearest") -> str:
-    """Two decimals; over zero but under a cent is `<$0.01`; unknown is an en dash."""
+    """Two decimals; under a cent as many as say something; unknown is an en dash."""
     if micro is None:
         return UNKNOWN
     if 0 < micro < CENT:
-        return "<$0.01"
+        return dollars(micro, up=rounding == "up", down=rounding == "down")
     cents = {"up": -(-micro // CENT), "down": micro // CENT, "nearest": (micro + CENT // 2) // CENT}[rounding]
     return f"${cents // 100:,}.{cents % 100:02d}"
 

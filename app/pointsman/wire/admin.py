@@ -33,6 +33,9 @@ ForgetBodies = admin_records.ForgetBodies
 KeepBodies = admin_records.KeepBodies
 ShowBody = admin_records.ShowBody
 Download = admin_models.Download
+FitModels = admin_models.FitModels
+FitRow = admin_models.FitRow
+Fitted = admin_models.Fitted
 PullModel = admin_models.PullModel
 PausePull = admin_models.PausePull
 ResumePull = admin_models.ResumePull
@@ -116,7 +119,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     `about` and `at_most` are what the request may cost, None when the price is unknown; `over` is what is
     missing under `cap`. The agent's connection waits until `waits_until`; the question itself lives until
     `expires`. `local_model` could answer on this machine, None when none can. `allowance` is the TOML that
-    scope "always" would write, None where it cannot; `sentence` says what was seen of a runaway agent.
+    scope "always" would write, None where it cannot; `sentence` says what was seen of a runaway agent, or why the
+    person is asked although the cap says something else.
     `tokens_in` is likely, `tokens_bound` never exceeded, None when not worked out.
     """
 
@@ -152,8 +156,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class GrantState(msgspec.Struct, frozen=True, kw_only=True):
     """An allowance over a cap that counts still.
 
-    `scope` is request, session, agent or always; `bound` is to whom it is bound; `left` is what is not yet spent
-    (each window, for always); `expires` None means until revoked.
+    `scope` is request, session, agent, always, or cap: that one was raised in its present window. `bound` is to whom
+    it is bound; `left` is what is not yet spent (each window, for always); `expires` None means until revoked.
     """
 
     id: str
@@ -166,7 +170,10 @@ class GrantState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentState(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent; `key_hint` is the last four characters of its key, `paused_until` 0.0 means until resumed."""
+    """An agent; `key_hint` is the last four characters of its key, `paused_until` None means until resumed.
+
+    `paused` is this agent by itself, `all_paused` every agent: it asks in vain while either lasts.
+    """
 
     name: str
     key_hint: str
@@ -176,6 +183,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     spent_today: int
     paused: bool
     paused_until: float | None
+    all_paused: bool = False
+    all_paused_until: float | None = None
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,7 +200,7 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the tray shows, at one moment."""
+    """Everything that the tray shows, at one moment. `proposal`: a model to begin with, where there is none yet."""
 
     protocol: int
     version: str
@@ -208,6 +217,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     agents: list[AgentState]
     models: list[ModelState]
     downloads: list[Download] = []
+    proposal: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

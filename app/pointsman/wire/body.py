@@ -5,17 +5,20 @@ A body is a JSON object. Values that no rule changes travel as the bytes they ca
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from pointsman.core.errors import BadRequest
 from pointsman.core.request import Verdict
+from pointsman.wire import misfit
 
 Sense = Callable[[bytes], Verdict]
 Fields = dict[str, msgspec.Raw]
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_TOKENS = 10_000_000
@@ -26,11 +29,15 @@ _fields = msgspec.json.Decoder(Fields)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs in the body that goes upstream: the model's name there, the most tokens out, how it is billed."""
+    """What differs in the body that goes upstream: the model's name there, the most tokens out, how it is billed.
+
+    `reasoning`: it may hold what another answer's model thought, as chat completions' `reasoning_content`.
+    """
 
     model: str
     output: int
     limit_field: str = "max_tokens"
+    reasoning: bool = True
     service_tier: str | None = None
 
 
@@ -39,9 +46,30 @@ def peek(decoder: msgspec.json.Decoder[T], body: bytes, dialect: str) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The request does not fit {dialect}: {error}.") from None
+        raise BadRequest(f"The request does not fit {dialect}: {misfit.sentence(error)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest("The request's body is not JSON. Send a JSON object.") from None
+
+
+def understood(dialect: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Work on what a client sent: what it can make nothing of is the client's mistake, a 400, and never a fault here."""
+    said = f"The request does not fit {dialect}: a part of it has a type that does not belong there, or is no text."
+
+    def marked(work: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(work)
+        def checked(*given: P.args, **more: P.kwargs) -> T:
+            try:
+                return work(*given, **more)
+            except _NONSENSE:
+                raise BadRequest(said) from None
+
+        return checked
+
+    return marked
+
+
+# Wrong types where a field may be anything, half a character, bytes that are no text, numbers and nesting past all sense.
+_NONSENSE = (msgspec.MsgspecError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 
 
 def fields(body: bytes) -> Fields:

@@ -11,14 +11,20 @@ from pointsman.core.request import Message
 from pointsman.core.shape import Shape, called, newest, said
 
 _CALLS = ("tool_use", "function_call", "custom_tool_call", "local_shell_call")  # blocks and items that call a tool
+_SYSTEM = ("system", "developer")
 _TEXT = ("content", "text", "output", "refusal")  # where text stands in messages, parts, results and items
 
 
 def shaped(messages: Sequence[Message], raws: Sequence[bytes | msgspec.Raw]) -> tuple[Message, ...]:
-    """The messages, those of the newest step with their shapes; `raws` are their bytes, in the same order."""
-    step = newest([message.role for message in messages])
-    new = [msgspec.structs.replace(messages[at], shape=shape(messages[at], raws[at])) for at in step]
-    return (*messages[: step.start], *new, *messages[step.stop :])
+    """The messages, those of the newest step with their shapes; `raws` are their bytes, in the same order.
+
+    What the system says is in no step, so it needs none.
+    """
+    new = list(messages)
+    for at in newest([message.role for message in messages]):
+        if messages[at].role not in _SYSTEM:
+            new[at] = msgspec.structs.replace(messages[at], shape=shape(messages[at], raws[at]))
+    return tuple(new)
 
 
 def shape(message: Message, raw: bytes | msgspec.Raw) -> Shape:
