@@ -17,7 +17,7 @@ MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 40
 
 QT = {"PySide6", "shiboken6", "pyqtgraph"}
-ENGINES = {"llama_cpp", "mlx", "mlx_lm"}
+ENGINES = {"llama_cpp", "mlx", "mlx_lm", "transformers", "llguidance"}
 
 
 def test_the_import_contracts_hold() -> None:
@@ -52,6 +52,8 @@ def loaded(module: str) -> set[str]:
             QT | ENGINES | {"aiohttp", "sqlmodel", "keyring", "pointsman.store", "pointsman.gateway"},
         ),
         ("pointsman.engines.llama_worker", QT | {"aiohttp", "httpx", "sqlmodel", "uvicorn", "pointsman.gateway"}),
+        ("pointsman.engines.mlx_worker", QT | ENGINES | {"aiohttp", "httpx", "sqlmodel", "pointsman.gateway"}),
+        ("pointsman.engines.mlx_engine", QT | {"torch", "llama_cpp", "aiohttp", "sqlmodel", "pointsman.gateway"}),
     ],
 )
 def test_a_process_never_loads(module: str, never: set[str]) -> None:

@@ -69,6 +69,14 @@ def _gateway(argv: list[str]) -> int:
 
 
 def _worker(argv: list[str]) -> int:
+    if argv[:1] == ["mlx"]:
+        from pointsman.engines import mlx_worker
+
+        return mlx_worker.main(argv[1:])
+    if argv[:1] == ["look"]:
+        from pointsman.engines import llama_look
+
+        return llama_look.main(argv[1:])
     from pointsman.engines import llama_worker
 
     return llama_worker.main(argv)

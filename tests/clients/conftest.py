@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import strict_home
-from tests.fakes.home import Home
+from tests.fakes.scripted_home import ScriptedHome
 from tests.fakes.strict_model import Script
 from tests.fakes.strict_upstream import StrictUpstream
 from tests.fakes.tap import Tap
@@ -40,18 +40,18 @@ def upstream(place: Path) -> Iterator[StrictUpstream]:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, upstream: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it."""
-    folder = tmp_path / "gateway"
-    place = strict_home.home(folder, upstream)
+def gateway(tmp_path: Path, upstream: StrictUpstream) -> Iterator[ScriptedHome]:
+    """A gateway in front of it, with one model on this machine that does the same."""
+    place = ScriptedHome(tmp_path / "gateway", upstream)
     try:
-        yield place.start()
+        place.start()
+        yield place
     finally:
         place.stop()
 
 
 @pytest.fixture
-def tap(gateway: Home) -> Iterator[Tap]:
+def tap(gateway: ScriptedHome) -> Iterator[Tap]:
     """What writes down the requests at the door."""
     with Tap(strict_home.door(gateway)) as between:
         yield between

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import openai
+import pydantic_ai
 import pytest
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
 from tests.fakes.fake_upstream import FakeUpstream
 from tests.fakes.home import Home
@@ -127,3 +130,22 @@ def test_explain_agrees_with_what_runs(gateway: Home) -> None:
     assert code == 0
     assert "starter would answer on this machine" in said
     assert gateway.audit() == [row for row in gateway.audit() if row["kind"] != "request"]
+
+
+async def test_a_turn_of_a_pydantic_ai_agent_on_this_machine(gateway: Home) -> None:
+    """The starter model calls the person's function, and says what it gave back."""
+    asked = []
+    async with openai.AsyncOpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60) as client:
+        model = OpenAIChatModel("local", provider=OpenAIProvider(openai_client=client), settings={"temperature": 0})
+        agent = pydantic_ai.Agent(model)
+
+        @agent.tool_plain
+        def get_weather(city: str) -> str:
+            """Get the weather in a city."""
+            asked.append(city)
+            return "It is sunny, 21 degrees."
+
+        ran = await agent.run("What is the weather in Paris?")
+    assert asked == ["Paris"]
+    assert "sunny" in ran.output
+    assert {row["target"] for row in gateway.audit() if row["kind"] == "request"} == {"starter"}

@@ -177,6 +177,26 @@ def test_an_answer_is_streamed_again(client: openai.OpenAI) -> None:
     assert [event.to_dict() for event in rest] == [event.to_dict() for event in events[3:]]
 
 
+@pytest.mark.parametrize("dialect", ALL)
+def test_items_are_referred_to(
+    upstream: StrictUpstream, client: openai.OpenAI, stranger: openai.OpenAI, dialect: str
+) -> None:
+    """The provider gets the items themselves; another agent's, and what nobody kept, is refused by name."""
+    first = client.responses.create(model=f"cloud-{dialect}", input="Read answer.txt.", tools=[TOOL])
+    call = next(item for item in first.output if item.type == "function_call")
+    items: Any = [
+        {"role": "user", "content": "Read answer.txt."},
+        {"type": "item_reference", "id": call.id},
+        {"type": "function_call_output", "call_id": call.call_id, "output": "42"},
+    ]
+    second = client.responses.create(model=f"cloud-{dialect}", input=items, tools=[TOOL])
+    assert second.output_text == upstream.script.text
+    assert b"item_reference" not in upstream.turns[1].raw
+    with pytest.raises(openai.NotFoundError, match=f"Item with id '{call.id}' not found"):
+        stranger.responses.create(model=f"cloud-{dialect}", input=items)
+    assert len(upstream.turns) == 2
+
+
 def test_what_another_agent_made_is_not_there(client: openai.OpenAI, stranger: openai.OpenAI) -> None:
     """Neither to be read, nor continued, listed, cancelled or deleted."""
     made = client.responses.create(model="cloud-chat", input="Hello").id

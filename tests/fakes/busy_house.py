@@ -11,7 +11,7 @@ from typing import Any
 
 from pointsman.core.events import RequestEnded
 from pointsman.engines.supervisor import Supervisor, WorkerSpec
-from pointsman.gateway import main
+from pointsman.gateway import listening, main
 from pointsman.gateway.commands import Commands
 from pointsman.gateway.door import Door
 from pointsman.gateway.health import Health
@@ -147,8 +147,8 @@ async def open_house(folder: Path, supervisor: Supervisor) -> AsyncIterator[Busy
 @contextlib.asynccontextmanager
 async def at_the_door(busy: BusyHouse, door: Callable[[House], Door] = Door) -> AsyncIterator[None]:
     """The agents' door on a port of its own."""
-    sockets = main.listen(0, "POINTSMAN_PORT")
-    server = main._server(door(busy.house))
+    sockets = listening.listen(0, "POINTSMAN_PORT")
+    server = listening.server(door(busy.house))
     serving = asyncio.create_task(server.serve(sockets))
     busy.port = sockets[0].getsockname()[1]
     try:

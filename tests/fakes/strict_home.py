@@ -32,11 +32,16 @@ price = {price}
 
 def home(folder: Path, upstream: StrictUpstream) -> Home:
     """Not started. Its targets are `cloud-chat`, `cloud-responses` and `cloud-messages`."""
+    return Home(folder, upstream.base_url, targets(upstream))
+
+
+def targets(upstream: StrictUpstream) -> str:
+    """A provider and a target for each dialect, as models.toml names them."""
     parts = []
     for dialect, (path, model) in DIALECTS.items():
         given = {"name": f"cloud-{dialect}", "model": model, "price": upstream.prices.toml()}
         parts.append(_PROVIDER.format(dialect=dialect, base_url=upstream.address + path, **given))
-    return Home(folder, upstream.base_url, "".join(parts))
+    return "".join(parts)
 
 
 def use_up(gateway: Home) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pointsman.core.catalog import Keep
-from pointsman.core.errors import BadRequest, Busy, PreviousNotFound, TooLarge
+from pointsman.core.errors import BadRequest, Busy, NotFound, PreviousNotFound, TooLarge
 from pointsman.core.request import Hints
 from pointsman.gateway import background, kept_responses
 from pointsman.gateway.attempts import Sent
@@ -149,3 +149,30 @@ async def test_cancelled_before_it_began(home: Path, monkeypatch: pytest.MonkeyP
     assert json.loads(await place.responses.cancel("codex", "resp_1"))["status"] == "cancelled"
     assert place.responses.working == {}
     await place.responses.close()
+
+
+async def test_an_item_that_is_only_named_is_put_in(home: Path) -> None:
+    """What this agent's kept responses said, in its place; what was ruled of it counts for the request too."""
+    kept = KeptResponses(house(home))
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "content": "Hi"}
+    kept.keep(run("internal"), ASKED, json.dumps({"id": "resp_1", "status": "completed", "output": [said]}).encode())
+    items = [{"role": "user", "content": "Hello"}, {"type": "item_reference", "id": "msg_1"}, {"role": "user"}]
+    asked = await kept.asked("codex", body(input=items))
+    sent = json.loads(asked.body)["input"]
+    assert [item.get("content") for item in sent] == ["Hello", "Hi", None]
+    assert json.loads(asked.items) == sent
+    assert asked.sensitivity == "internal"
+    await kept.close()
+
+
+async def test_an_item_that_nobody_kept_is_refused_by_name(home: Path) -> None:
+    """Another agent's is not there either."""
+    kept = KeptResponses(house(home))
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "content": "Hi"}
+    kept.keep(run(), ASKED, json.dumps({"id": "resp_1", "status": "completed", "output": [said]}).encode())
+    for agent, id_ in (("codex", "msg_2"), ("claude", "msg_1")):
+        with pytest.raises(NotFound, match=f"Item with id '{id_}' not found"):
+            await kept.asked(agent, body(input=[{"type": "item_reference", "id": id_}]))
+    with pytest.raises(NotFound):  # however it is written: a provider would find it, whoever's it is
+        await kept.asked("codex", b'{"model":"m","input":[{"\\u0069d":"msg_2"}]}')
+    await kept.close()

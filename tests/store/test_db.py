@@ -199,3 +199,37 @@ def test_an_address_that_is_none_is_one_sentence(path: Path, wrong: str) -> None
     with pytest.raises(SetupError, match=r"Write it as postgresql://host/name") as failed:
         choose(path, None, {"POINTSMAN_DATABASE": wrong})
     assert wrong not in failed.value.sentence
+
+
+async def test_a_short_job_is_done_here_and_now(path: Path) -> None:
+    """By the thread that asks, before it goes on; a server is another matter."""
+    db = Database.open(path)
+    done = db.submit(lambda connection: (put("a")(connection), threading.get_ident()), short=True)
+    assert done.result() == ("a", threading.get_ident())
+    assert await db.read(sessions) == ["a"]
+    db.close()
+
+
+async def test_a_short_job_waits_for_what_came_before_it(db: Database) -> None:
+    """Work is done in the order in which it was handed in."""
+    go = hold_up(db)
+    first = db.submit(lambda connection: put(f"{len(sessions(connection))} before")(connection))
+    second = db.submit(lambda connection: put(f"{len(sessions(connection))} before")(connection), short=True)
+    assert not second.done()
+    go.set()
+    assert [await first, await second] == ["0 before", "1 before"]
+
+
+async def test_a_short_job_that_fails_leaves_nothing(db: Database) -> None:
+    """Its error is its caller's, and the next one is done."""
+    with pytest.raises(ValueError, match="no"):
+        await db.submit(half, short=True)
+    assert await db.submit(put("b"), short=True) == "b"
+    assert await db.read(sessions) == ["b"]
+
+
+async def test_a_closed_database_takes_no_short_job(db: Database) -> None:
+    """As it takes no other."""
+    db.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        db.submit(put("a"), short=True)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from pointsman.core.errors import SetupError, Unavailable
 from pointsman.store.db import Database
 from pointsman.store.sqlite import migrate
+from pointsman.store.writer import Writer
 from tests.store.test_db import put, sessions
 
 
@@ -131,3 +132,41 @@ async def test_an_older_database_is_brought_forward_step_by_step(db: Database, p
     found = await db.read(lambda c: c.exec_driver_sql("SELECT note FROM taints").scalar_one())
     version = await db.read(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one())
     assert (found, version) == ("seen", 3)
+
+
+async def test_a_short_job_does_not_keep_its_thread_while_another_program_writes(path: Path) -> None:
+    """It waits in the writer's thread; the loop goes on meanwhile."""
+    db = Database.open(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = db.submit(put("a"), short=True)
+    assert not waiting.done()
+    other.rollback()
+    assert await waiting == "a"
+    other.close()
+    db.close()
+
+
+async def test_another_program_that_never_ends_is_one_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while nothing waits any longer."""
+    monkeypatch.setattr(Writer._commit, "__defaults__", (0.01,))
+    db = Database.open(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="cannot use its database"):
+        await db.submit(put("a"), short=True)
+    other.close()
+    db.close()
+
+
+async def test_what_stands_beside_the_file_comes_into_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would grow for as long as the gateway runs."""
+    monkeypatch.setattr("pointsman.store.writer._CHECKPOINT", 3)
+    db = Database.open(path)
+    for number in range(4):
+        await db.submit(put(f"{number}"), short=True)
+    await db.write(lambda connection: None)
+    alone = sqlite3.connect(f"file:{path}?immutable=1", uri=True)  # the file without what stands beside it
+    assert alone.execute("SELECT count(*) FROM taints").fetchone() == (4,)
+    alone.close()
+    db.close()

@@ -13,6 +13,7 @@ from pointsman.store.audit import Audit, Row
 from pointsman.store.db import Clash, Database
 from pointsman.store.ledger import HoldRequest, Ledger, Reserved
 from tests.fakes.money import DAILY, NOON, TOMORROW, WHO, ZONE, full, grant, paid, shorts, sums, want
+from tests.store.test_db import hold_up
 
 
 @pytest.fixture
@@ -105,38 +106,44 @@ async def test_fifty_at_once_for_a_cap_that_pays_ten(ledger: Ledger) -> None:
     assert await sums(ledger) == (0, 1_000, 0, 0)
 
 
-async def test_a_caller_that_leaves_holds_nothing(ledger: Ledger) -> None:
+async def test_a_caller_that_leaves_holds_nothing(ledger: Ledger, db: Database) -> None:
     """A reserve whose caller is cancelled is made and at once refunded."""
     await ledger.set_cap(DAILY)
+    go = hold_up(db)
     caller = asyncio.create_task(ledger.reserve(want("a", 600), NOON))
     await asyncio.sleep(0)
     caller.cancel()
+    go.set()
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert not await ledger.refund("a", NOON)
     assert await sums(ledger) == (0, 0, 0, 0)
 
 
-async def test_who_waits_hears_of_money_that_a_caller_left_behind(ledger: Ledger) -> None:
+async def test_who_waits_hears_of_money_that_a_caller_left_behind(ledger: Ledger, db: Database) -> None:
     """It is told once the money is free, so that whoever tries then has it."""
     await ledger.set_cap(DAILY, NOON)
     moved = asyncio.Event()
     ledger.on_moved = moved.set
+    go = hold_up(db)
     caller = asyncio.create_task(ledger.reserve(want("a", 1_000), NOON))
     await asyncio.sleep(0)
     caller.cancel()
+    go.set()
     await moved.wait()
     assert isinstance(await ledger.reserve(want("b", 1_000), NOON), Reserved)
 
 
-async def test_a_caller_that_leaves_without_a_hold_moves_nothing(ledger: Ledger) -> None:
+async def test_a_caller_that_leaves_without_a_hold_moves_nothing(ledger: Ledger, db: Database) -> None:
     """What did not fit is not given back, and nobody is woken for it."""
     await ledger.set_cap(replace(DAILY, limit=10), NOON)
     told: list[str] = []
     ledger.on_moved = lambda: told.append("moved")
+    go = hold_up(db)
     caller = asyncio.create_task(ledger.reserve(want("a", 1_000), NOON))
     await asyncio.sleep(0)
     caller.cancel()
+    go.set()
     await ledger.reserve(want("b", 1), NOON)
     assert (await sums(ledger), told) == ((0, 1, 0, 0), [])
 

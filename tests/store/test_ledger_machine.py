@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterable
 from datetime import UTC
 
@@ -92,10 +93,12 @@ class Money(World, RuleBasedStateMachine):
         self.note_above(before)
 
         async def cancelled() -> None:
-            self.db.submit(lambda connection: None)  # the writer is at work, so the caller has to wait
+            go = threading.Event()
+            self.db.submit(lambda connection: go.wait(10))  # the writer is at work, so the caller has to wait
             caller = asyncio.create_task(self.ledger.reserve(hold, self.now))
             await asyncio.sleep(0)
             caller.cancel()
+            go.set()
             await asyncio.wait([caller])
             await self.db.write(lambda connection: None)
 

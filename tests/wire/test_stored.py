@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from openai.types.responses import Response
 
@@ -69,6 +70,28 @@ def test_what_needs_state_that_is_not_kept_is_refused(fields: dict[str, Any]) ->
     """By name."""
     with pytest.raises(BadRequest, match="'background'"):
         given(**fields)
+
+
+def test_reasoning_told_in_the_open_goes_along() -> None:
+    """A model of another dialect may want it back; the vendor of this one never sees it."""
+    ours = {"type": "reasoning", "id": f"rs_{'0' * 20}_0", "summary": [], "content": []}
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "n", "arguments": "{}"}
+    assert values(stored.spoken(response(ours, call)))[0] == ours
+
+
+def test_items_can_be_referred_to_by_id() -> None:
+    """Each as it would be continued from; reasoning that nobody can read is none, and what says more is no reference."""
+    open_ = {"type": "reasoning", "id": "rs_1", "summary": []}
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+    whole = response(open_, said, {"type": "message", "role": "assistant"})
+    assert stored.item_names(whole) == ("rs_1", "msg_1")
+    found = stored.items_said(whole)
+    assert (list(found), found["rs_1"]) == (["rs_1", "msg_1"], None)
+    assert values([found["msg_1"]]) == [{name: said[name] for name in said if name != "id"}]
+    rows = [{"type": "item_reference", "id": "a"}, {"id": "b"}, {"type": None, "id": "c"}, said, {"role": "user"}]
+    assert [stored.referred(msgspec.Raw(json.dumps(row).encode())) for row in rows] == ["a", "b", "c", None, None]
+    assert stored.item_names(b"[") == ()
+    assert stored.referred(msgspec.Raw(b"5")) is None
 
 
 @pytest.mark.parametrize("fields", [{"store": "yes"}, {"previous_response_id": 5}, {"background": 1}])

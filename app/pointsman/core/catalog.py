@@ -11,12 +11,14 @@ from pointsman.core.catalog_check import CatalogError, Check, Value
 from pointsman.core.catalog_merge import merge
 from pointsman.core.catalog_parts import (
     TOOL_FORMATS,
+    About,
     Allowance,
     Batch,
     Books,
     Cascade,
     Catalog,
     Discovery,
+    Engines,
     Fallback,
     Keep,
     Limit,
@@ -40,6 +42,7 @@ from pointsman.core.pricing import Rates
 
 __all__ = [
     "TIERS",
+    "About",
     "Allowance",
     "Batch",
     "Books",
@@ -47,6 +50,7 @@ __all__ = [
     "Catalog",
     "CatalogError",
     "Discovery",
+    "Engines",
     "Fallback",
     "Keep",
     "Limit",
@@ -89,10 +93,19 @@ _PROVIDER: dict[str, Check] = {
     "terms": check.web_address,
     "rate_buffer": check.ratio,
     "limit_field": check.one_of("max_tokens", "max_completion_tokens"),
+    "takes_reasoning": check.flag,
     "batch": lambda value: Batch(**check.whole_struct(value, "a batch price", _BATCH)),
     "ca_file": check.text,
 }
 _BATCH: dict[str, Check] = {"service_tier": check.text, "percent": check.percent}
+_ABOUT: dict[str, Check] = {
+    "use": check.one_of("small", "general", "code", "tools", "reasoning"),
+    "licence": check.text,
+    "size_mb": check.counted,
+    "active_mb": check.counted,
+    "layers": check.counted,
+    "kept": check.counted,
+}
 _TARGET: dict[str, Check] = {
     "tier": _tier,
     "engine": check.one_of("llama_cpp", "mlx"),
@@ -107,6 +120,7 @@ _TARGET: dict[str, Check] = {
     "tool_format": check.one_of(*TOOL_FORMATS),
     "tools_dialect": check.one_of("chat", "responses", "messages"),
     "image_tokens": check.counted,
+    "about": lambda value: _about(check.whole_struct(value, "'about'", _ABOUT)),
 }
 _WHEN: dict[str, Check] = {
     "agent": check.text,
@@ -223,6 +237,11 @@ def _target(value: Value, given: dict[str, Any]) -> Target:
     return Target(**given | {"can": frozenset(given.get("can", ()))})
 
 
+def _about(given: dict[str, Any]) -> About:
+    size, active = given.pop("size_mb") * 10**6, given.pop("active_mb") * 10**6
+    return About(size=size, active=min(size, active), **given)
+
+
 def _allowances(value: Value) -> tuple[Allowance, ...]:
     if not isinstance(value.raw, list):
         value.refuse("each allowance begins with a line [[allowances]]")
@@ -315,6 +334,7 @@ _TABLES: dict[str, Check] = {
     "keep": _only(Keep, "[keep]", _KEEP),
     "ledger": _only(Books, "[ledger]", {"database": check.database}),
     "machine": _machine,
+    "engines": _only(Engines, "[engines]", {"keep_alive": check.seconds, "memory_mb": check.counted}),
     "prices": _only(Prices, "[prices]", {"refresh": check.flag, "interval": check.seconds}),
 }
 

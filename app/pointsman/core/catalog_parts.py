@@ -42,7 +42,8 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     `dialects` are those it speaks; a request in another is translated into the first.
     `limit_field` is the field in which this provider reads the most tokens that an answer may have. `ca_file` names
-    certificates to trust besides the system's.
+    certificates to trust besides the system's. `takes_reasoning` is false where a request is refused for the
+    `reasoning_content` of an earlier answer in it.
     """
 
     name: str
@@ -56,8 +57,23 @@ class Provider(Struct, frozen=True, kw_only=True):
     terms: str | None = None
     rate_buffer: float = 1.0
     limit_field: str = "max_tokens"
+    takes_reasoning: bool = True
     batch: Batch | None = None
     ca_file: str | None = None
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """What is known of a model that can be downloaded, before it is here; `size` and `active` in bytes.
+
+    `active` is what one token reads of the weights, `kept` the bytes kept of each token of context (f16).
+    """
+
+    use: str
+    licence: str
+    size: int
+    active: int
+    layers: int
+    kept: int
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -81,6 +97,7 @@ class Target(Struct, frozen=True, kw_only=True):
     tool_format: str | None = None
     tools_dialect: str | None = None
     image_tokens: int = IMAGE_TOKENS
+    about: About | None = None
 
 
 class When(Struct, frozen=True, kw_only=True):
@@ -244,6 +261,13 @@ class Machine(Struct, frozen=True, kw_only=True):
     electricity: int = 0
 
 
+class Engines(Struct, frozen=True, kw_only=True):
+    """For how many seconds an idle local model stays loaded, and the most memory that all of them take, in megabytes."""
+
+    keep_alive: float = 600.0
+    memory_mb: int | None = None
+
+
 class Prices(Struct, frozen=True, kw_only=True):
     """Whether a newer price list is fetched over the network, and how often, in seconds."""
 
@@ -252,7 +276,10 @@ class Prices(Struct, frozen=True, kw_only=True):
 
 
 class Catalog(Struct, frozen=True, kw_only=True):
-    """All of models.toml, checked. `found` names providers and targets that are not written there, but run here."""
+    """All of models.toml, checked. `found` names providers and targets that are not written there, but run here.
+
+    `absent` names local targets whose model is not on this machine; nobody is sent there who did not ask for it.
+    """
 
     preset: str = "local-first"
     tiers: dict[str, Tier] = {}
@@ -272,8 +299,10 @@ class Catalog(Struct, frozen=True, kw_only=True):
     keep: Keep = Keep()
     ledger: Books = Books()
     machine: Machine = Machine()
+    engines: Engines = Engines()
     prices: Prices = Prices()
     found: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
 
     def dialects(self, target: Target, *, tools: bool) -> tuple[str, ...]:
         """What this target is spoken to in over HTTP, the first of them where the request came in another."""
@@ -282,5 +311,6 @@ class Catalog(Struct, frozen=True, kw_only=True):
         return self.providers[target.provider].dialects if target.provider is not None else ()
 
     def by_tier(self, tier: str) -> tuple[Target, ...]:
-        """The targets of a tier, in the order of the file."""
-        return tuple(target for target in self.targets.values() if target.tier == tier)
+        """The targets of a tier, in the order of the file, without the models on offer that are not here."""
+        offered = {name for name in self.absent if name in self.targets and self.targets[name].about is not None}
+        return tuple(one for one in self.targets.values() if one.tier == tier and one.name not in offered)

@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.engines.call_bodies import deepseek, takes_text
 from pointsman.engines.failures import Rejected
-from pointsman.engines.schema_grammar import Rules, literal
+from pointsman.engines.schema_grammar import Rules, Until, literal
 
 _Body = Callable[[Rules, str, Any], str]  # rules of one tool, its name, its schema -> the expression of one call
 
@@ -169,12 +169,10 @@ def text_until(rules: Rules, mark: str, *, then: str | None, may_end: bool = Fal
     One rule for each beginning of the mark that the text may stand in.
     """
     names = [rules.reserve() for _ in mark]
+    never, end = (not_first + " \n\t\r" if not_first else ""), (' | ""' if may_end else "")
     for at, name in enumerate(names):
-        rules.bodies[name] = _state(mark, at, names, then, "")
-        rules.bodies[name] += ' | ""' if may_end else ""
-    if not not_first:
-        return names[0]
-    return rules.add(_state(mark, 0, names, then, not_first + " \n\t\r") + (' | ""' if may_end else ""))
+        rules.bodies[name] = _state(mark, at, names, then, "") + end
+    return rules.add(Until(_state(mark, 0, names, then, never) + end, mark, then, may_end, never))
 
 
 def _state(mark: str, at: int, names: list[str], then: str | None, never: str) -> str:

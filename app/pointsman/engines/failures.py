@@ -12,6 +12,10 @@ class ModelUnloadable(PointsmanError):
     status = 503
 
 
+class UnreadableModel(ModelUnloadable):
+    """Its file says so, and will go on saying so."""
+
+
 class WorkerDied(PointsmanError):
     """The worker ended, or was ended because it hung, before its answer was complete."""
 

@@ -9,29 +9,29 @@ from pointsman.engines.call_grammar import FINAL, one_call, text_or_calls
 from pointsman.engines.failures import Rejected
 from pointsman.engines.families import Family, Marks
 from pointsman.engines.protocol import Chat
-from pointsman.engines.schema_grammar import Rules, literal
+from pointsman.engines.schema_grammar import Grammar, Rules, literal
 
 
-def grammar_for(chat: Chat, family: Family, marks: Marks | None) -> str | None:
+def grammar_for(chat: Chat, family: Family, marks: Marks | None) -> Grammar | None:
     """The grammar of what comes after any reasoning, or None where that is free. Raises `Rejected`."""
     forced = _forced_tools(chat)
     wanted = _response_schema(chat.response_format)
     offered = chat.tools if chat.tool_choice != "none" else []
     rules = Rules(wanted if isinstance(wanted, dict) else {})
     if forced is not None:
-        return _text(rules, one_call(rules, family.name, forced), marks)
+        return _whole(rules, one_call(rules, family.name, forced), marks)
     if wanted is not None:
         begin = f"{literal(FINAL)} " if family.name == "harmony" else ""
         answer = f"{begin}{rules.visit(wanted)}"
-        return _text(rules, f"{answer} | {one_call(rules, family.name, offered)}" if offered else answer, marks)
+        return _whole(rules, f"{answer} | {one_call(rules, family.name, offered)}" if offered else answer, marks)
     if any(_strict(tool) for tool in offered):
-        return _text(rules, text_or_calls(rules, family.name, offered), marks)
+        return _whole(rules, text_or_calls(rules, family.name, offered), marks)
     return None
 
 
-def _text(rules: Rules, answer: str, marks: Marks | None) -> str:
+def _whole(rules: Rules, answer: str, marks: Marks | None) -> Grammar:
     """The whole grammar; after reasoning, models write line feeds before they answer."""
-    return rules.text(f"[ \\n]{{0,3}} ({answer})" if marks else answer)
+    return rules.grammar(f"[ \\n]{{0,3}} ({answer})" if marks else answer)
 
 
 def _strict(tool: Mapping[str, Any]) -> bool:

@@ -24,15 +24,22 @@ from pointsman.engines.slots import Run
 
 STEP_TOKENS = 512
 _USUAL_CONTEXT = 8192
+_KINDS = {"f16": C.GGML_TYPE_F16, "q8_0": C.GGML_TYPE_Q8_0}
 
 
 class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to load and how; `context` None takes a usual size, and it is never more than the model was trained for."""
+    """What to load and how; `context` None takes a usual size, and it is never more than the model was trained for.
+
+    `kv` rounds what is kept; `windowed` forgets what is behind a layer's window; `gpu_layers` None moves all.
+    """
 
     path: str
     context: int | None
     threads: int
     slots: int
+    kv: str | None = None
+    windowed: bool = False
+    gpu_layers: int | None = None
 
 
 class LlamaModel:
@@ -41,12 +48,13 @@ class LlamaModel:
     def __init__(self, options: ModelOptions, interrupt: Interrupt) -> None:
         _check_file(options.path)
         C.llama_backend_init()
-        self._model = _load(options.path)
+        self._model = _load(options)
         self._context = _open_context(self._model, options)
         memory, vocab = C.llama_get_memory(self._context), C.llama_model_get_vocab(self._model)
         if not memory or not vocab or C.llama_model_has_encoder(self._model):
             raise LoadFailed(f"{Path(options.path).name} is not a model that answers in text.")
         self._memory, self._vocab = memory, vocab
+        self._window = int(C.llama_model_n_swa(self._model)) if options.windowed else 0
         self.context = int(C.llama_n_ctx(self._context))
         self.slots = options.slots
         self.vocabulary = C.llama_vocab_n_tokens(vocab)
@@ -103,10 +111,18 @@ class LlamaModel:
 
     def keep(self, slot: int, length: int) -> bool:
         """Forget what a slot holds beyond `length` tokens; False when the model can only forget all, and did."""
+        if self._window and self._forgot(slot, length):
+            C.llama_memory_seq_rm(self._memory, slot, -1, -1)
+            return False
         if C.llama_memory_seq_rm(self._memory, slot, length, -1):
             return True
         C.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
+
+    def _forgot(self, slot: int, length: int) -> bool:
+        """Whether layers with a window no longer hold what the token after so many would look back at."""
+        first = int(C.llama_memory_seq_pos_min(self._memory, slot))
+        return first > 0 and first >= length - self._window
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """A view, good until the next step."""
@@ -185,13 +201,15 @@ def _check_file(path: str) -> None:
         raise LoadFailed(f"{name} is not a GGUF file.")
 
 
-def _load(path: str) -> Any:
+def _load(options: ModelOptions) -> Any:
     params = C.llama_model_default_params()
     # WORKAROUND: https://github.com/ggml-org/llama.cpp/issues/20824, drop when repacking for AMX no longer crashes.
     params.use_extra_bufts = False
-    model = C.llama_model_load_from_file(os.fsencode(path), params)
+    if options.gpu_layers is not None:
+        params.n_gpu_layers = options.gpu_layers
+    model = C.llama_model_load_from_file(os.fsencode(options.path), params)
     if not model:
-        name = Path(path).name
+        name = Path(options.path).name
         raise LoadFailed(f"{name} cannot be loaded: it is damaged, not complete, or of a kind this version cannot run.")
     return model
 
@@ -204,6 +222,9 @@ def _open_context(model: Any, options: ModelOptions) -> Any:
     params.n_seq_max = params.n_outputs_max = options.slots
     params.n_threads = params.n_threads_batch = options.threads
     params.kv_unified = True
+    params.swa_full = not options.windowed
+    if options.kv is not None:
+        params.type_k = params.type_v = _KINDS[options.kv]
     params.no_perf = True
     opened = C.llama_init_from_model(model, params)
     if not opened:

@@ -1,105 +1,36 @@
-"""The GGUF worker: `python -m pointsman.engines.llama_worker --model PATH`. One process, one model."""
+"""The GGUF worker: `python -m pointsman.engines.llama_worker --model PATH`."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import logging
-import os
-import queue
-import signal
 import sys
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
-import psutil
-
-from pointsman.core.catalog_parts import TOOL_FORMATS
-from pointsman.engines import protocol
 from pointsman.engines.engine import Engine
-from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt
-from pointsman.engines.serving import Inbox, claim_stdout, open_stdin, sender, serve, start_reader
-
-_SLOTS = 4
-_PR_SET_PDEATHSIG = 1
+from pointsman.engines.worker import SLOTS, Wanted, run
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs until it is told to quit or the gateway is gone; 1 when the model cannot be loaded."""
-    options = _options(argv)
-    send = sender(claim_stdout())
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    _settle()
-    inbox: Inbox = queue.SimpleQueue()
-    interrupt = Interrupt()
-    start_reader(open_stdin(), inbox, interrupt)
-    try:
-        engine = _load(options, interrupt)
-    except LoadFailed as error:
-        send(protocol.Unloadable(str(error)))
-        return 1
-    send(_ready(options.name or Path(options.model).stem, engine))
-    serve(engine, inbox, interrupt, send)
-    return 0
+    """The exit status."""
+    return run(argv, load)
 
 
-def _options(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="pointsman worker")
-    parser.add_argument("--model", required=True, help="path of a GGUF file")
-    parser.add_argument("--context", type=_positive, help="tokens of prompt and answer together")
-    parser.add_argument("--threads", type=_positive, help="threads to compute with")
-    parser.add_argument(
-        "--tool-format", choices=TOOL_FORMATS, help="how it writes tool calls, if not as its template tells"
-    )
-    parser.add_argument("--name", help="what the model is called")
-    return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
-def _load(options: argparse.Namespace, interrupt: Interrupt) -> Engine:
+def load(wanted: Wanted, interrupt: Interrupt) -> Engine:
+    """Raises `LoadFailed`."""
     # Only now, as loading llama.cpp may print, and what it prints must not meet the protocol.
     from pointsman.engines.llama import LlamaModel, ModelOptions
     from pointsman.engines.llama_engine import LlamaEngine
 
-    threads = options.threads or max(1, _cores() - 1)
-    wanted = ModelOptions(path=options.model, context=options.context, threads=threads, slots=_SLOTS)
-    return LlamaEngine(LlamaModel(wanted, interrupt), options.tool_format)
-
-
-def _ready(name: str, engine: Engine) -> protocol.Ready:
-    return protocol.Ready(
-        protocol=protocol.PROTOCOL,
-        model=name,
-        context=engine.context,
-        load_seconds=round(time.time() - psutil.Process().create_time(), 3),
-        slots=engine.slots,
+    options = ModelOptions(
+        path=wanted.path,
+        context=wanted.context,
+        threads=wanted.threads,
+        slots=SLOTS,
+        kv=wanted.kv,
+        windowed=wanted.windowed,
+        gpu_layers=wanted.gpu_layers,
     )
-
-
-def _cores() -> int:
-    physical = psutil.cpu_count(logical=False) or 1
-    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else physical
-    return min(int(physical), allowed)
-
-
-def _settle() -> None:
-    """Be the first to go when memory is short, and never outlive the gateway."""
-    with contextlib.suppress(ValueError, OSError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the gateway, which ends us
-    if sys.platform == "linux":
-        import ctypes
-
-        with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text("500")
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return LlamaEngine(LlamaModel(options, interrupt), wanted.tool_format)
 
 
 if __name__ == "__main__":

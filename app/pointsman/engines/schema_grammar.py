@@ -7,8 +7,8 @@ Held is the shape: types, properties, required, items, enum, const, alternatives
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
 
 from pointsman.engines.failures import Rejected
 
@@ -43,6 +43,39 @@ def literal(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
+class Until(str):
+    """The body of a rule: any text up to `mark` and `then`; None: the mark never comes.
+
+    It does not begin with one of `not_first`, and where it `may_end` the mark need not come. As a string it is this in
+    GBNF, which knows characters only; an engine that reads words takes the parts.
+    """
+
+    __slots__ = ("mark", "may_end", "not_first", "then")
+    mark: str
+    then: str | None
+    may_end: bool
+    not_first: str
+
+    def __new__(cls, body: str, mark: str, then: str | None, may_end: bool, not_first: str) -> Self:
+        """A string with four facts."""
+        made = super().__new__(cls, body)
+        made.mark, made.then, made.may_end, made.not_first = mark, then, may_end, not_first
+        return made
+
+
+class Grammar(str):
+    """In GBNF; `rules` are its rules by their names."""
+
+    __slots__ = ("rules",)
+    rules: Mapping[str, str]
+
+    def __new__(cls, rules: Mapping[str, str]) -> Self:
+        """One line for each rule."""
+        made = super().__new__(cls, "".join(f"{name} ::= {body}\n" for name, body in rules.items()))
+        made.rules = rules
+        return made
+
+
 class Rules:
     """Rules of one grammar, named r0, r1, ...; `root` is the schema that references point into.
 
@@ -63,10 +96,9 @@ class Rules:
             "oneOf": self._any_of,
         }
 
-    def text(self, answer: str) -> str:
+    def grammar(self, answer: str) -> Grammar:
         """The whole grammar."""
-        rules = {"root": answer, **_PRIMITIVES, **self.bodies}
-        return "".join(f"{name} ::= {body}\n" for name, body in rules.items())
+        return Grammar({"root": answer, **_PRIMITIVES, **self.bodies})
 
     def add(self, body: str) -> str:
         """A new rule; returns its name."""
@@ -126,7 +158,7 @@ class Rules:
     def _string(self, schema: dict[str, Any]) -> str:
         if "minLength" not in schema and "maxLength" not in schema:
             return "string"
-        return self.add(rf'"\"" char{_span(schema.get("minLength", 0), schema.get("maxLength"))} "\""')
+        return self.add(rf'"\"" {_times("char", schema.get("minLength", 0), schema.get("maxLength"))} "\""')
 
     def _either(self, schemas: Iterable[Any]) -> str:
         return self.add(" | ".join(self._visit(schema) for schema in schemas) or _nothing())
@@ -212,18 +244,18 @@ class Rules:
         low, high = schema.get("minItems", 0), schema.get("maxItems")
         if high == 0:
             return self.add('"[" ws "]"')
-        rest = _span(max(0, low - 1), None if high is None else high - 1)
-        items = f'{item} ws ("," ws {item} ws){rest}'
+        rest = _times(f'("," ws {item} ws)', max(0, low - 1), None if high is None else high - 1)
+        items = f"{item} ws {rest}"
         return self.add(f'"[" ws {items} "]"' if low else f'"[" ws ({items})? "]"')
 
 
-def _span(low: int, high: int | None) -> str:
+def _times(one: str, low: int, high: int | None) -> str:
     low = int(low)
     if low > _MOST_REPEATS:
         raise Rejected("bad_request", f"This model cannot promise more than {_MOST_REPEATS} of anything.")
     if high is None or int(high) > _MOST_REPEATS:
-        return f"{{{low},}}"  # a higher bound than the engine can count is left to the context
-    return f"{{{low},{int(high)}}}"
+        return f"{one}{{{low},}}"  # a higher bound than the engine can count is left to the context
+    return f"{one}{{{low},{int(high)}}}" if int(high) else '""'
 
 
 def _constant(value: Any) -> str:

@@ -3,80 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from pointsman.engines import protocol, worker_process
-from pointsman.engines.failures import ModelUnloadable, WorkerDied
+from pointsman.engines import protocol
+from pointsman.engines.failures import ModelUnloadable, UnreadableModel, WorkerDied
+from pointsman.engines.local_model import LocalModel, WorkerSpec, WorkerState, signature, worker_command
 from pointsman.engines.memory import resident_bytes
 from pointsman.engines.restart import GiveUp, next_restart
+from pointsman.engines.rooms import Rooms
+from pointsman.engines.steward import Steward
 from pointsman.engines.worker_process import Timing, WorkerProcess
 
 __all__ = ["ModelUnloadable", "Supervisor", "Timing", "WorkerDied", "WorkerSpec", "WorkerState", "worker_command"]
 
 _USUAL = Timing()
-
-
-class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is started with; None leaves the choice to the worker."""
-
-    name: str
-    path: str
-    context: int | None = None
-    threads: int | None = None
-    tool_format: str | None = None
-
-
-class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person sees of one local model. `sentence` says why it is broken, else it is empty."""
-
-    name: str
-    state: Literal["unloaded", "loading", "ready", "broken"]
-    pid: int | None = None
-    active: int = 0
-    waiting: int = 0
-    resident_bytes: int = 0
-    context: int | None = None
-    restarts: int = 0
-    sentence: str = ""
-    tokens_per_second: float | None = None
-
-
-def worker_command(spec: WorkerSpec) -> list[str]:
-    """The argument list of a worker for this model."""
-    argv = [*worker_process.program(), "--model", spec.path, "--name", spec.name]
-    if spec.context is not None:
-        argv += ["--context", str(spec.context)]
-    if spec.threads is not None:
-        argv += ["--threads", str(spec.threads)]
-    if spec.tool_format is not None:
-        argv += ["--tool-format", spec.tool_format]
-    return argv
-
-
-class _Model:
-    """What outlives a worker: its crashes, and why it will not load."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.worker: WorkerProcess | None = None
-        self.loading: asyncio.Task[WorkerProcess] | None = None
-        self.crashes = 0
-        self.crashed_at = 0.0
-        self.starts = 0
-        self.unloadable: tuple[float, object, str] | None = None
-
-    def forgive(self) -> None:
-        self.crashes = 0
-        self.unloadable = None
-
-    @property
-    def broken_sentence(self) -> str:
-        return f"{self.name} crashed {self.crashes} times in a row, so it stays off until you reset it."
 
 
 def _nobody(_name: str, _state: WorkerState) -> None:
@@ -99,35 +42,57 @@ class Supervisor:
         self._on_change = on_change
         self._timing = timing
         self._command = command
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, LocalModel] = {}
+        self._rooms = Rooms(self._models, self._changed)
         self._closed = False
+
+    def ask(self, steward: Steward) -> None:
+        """From now on models are loaded only where the steward finds room, and leave when they are idle."""
+        self._rooms.steward = steward
 
     async def chat(self, name: str, command: protocol.Chat) -> AsyncGenerator[protocol.Answer, None]:
         """Events up to `End` or `Failed`. Raises `ModelUnloadable` before the first, `WorkerDied` at any time.
 
         Closing the iterator, or cancelling its task, cancels the request in the worker.
         """
-        worker = await self._ensure(name)
-        model = self._model(name)
-        answer = worker.chat(command)
+        model = self._known(name)
+        with self._using(model):
+            worker = await self._ensure(name)
+            answer = worker.chat(command)
+            try:
+                async for event in answer:
+                    if isinstance(event, protocol.End):
+                        model.crashes = 0
+                    elif isinstance(event, protocol.Started):
+                        self._changed(model)
+                    yield event
+            finally:
+                await answer.aclose()
+                self._changed(model)
+
+    @contextlib.contextmanager
+    def _using(self, model: LocalModel) -> Iterator[None]:
+        """A model is in use from before it is loaded until after its answer."""
+        model.users += 1
         try:
-            async for event in answer:
-                if isinstance(event, protocol.End):
-                    model.crashes = 0
-                elif isinstance(event, protocol.Started):
-                    self._changed(model)
-                yield event
+            yield
         finally:
-            await answer.aclose()
-            self._changed(model)
+            model.users -= 1
+            model.used = asyncio.get_running_loop().time()
+            self._rooms.move()
 
     def use(self, specs: Mapping[str, WorkerSpec]) -> None:
         """Other models from now on. A loaded model keeps its worker until it is unloaded or restarted."""
         self._specs = specs
 
+    def path(self, name: str) -> str | None:
+        """Where a model lies, None where none is called that."""
+        return self._specs[name].path if name in self._specs else None
+
     async def ensure(self, name: str) -> None:
         """Return when the model is loaded, or raise `ModelUnloadable`."""
-        await self._ensure(name)
+        with self._using(self._known(name)):
+            await self._ensure(name)
 
     async def unload(self, name: str) -> None:
         """End the worker; answers under way end with `WorkerDied`."""
@@ -140,6 +105,7 @@ class Supervisor:
         if model.worker is not None:
             await model.worker.quit()
             model.worker = None
+            model.takes = {}
         self._changed(model)
 
     def reset(self, name: str) -> None:
@@ -151,6 +117,7 @@ class Supervisor:
     async def close(self) -> None:
         """End every worker, within a few seconds; nothing starts after this."""
         self._closed = True
+        await self._rooms.close()
         await asyncio.gather(*(self.unload(name) for name in list(self._models)))
 
     def states(self) -> tuple[WorkerState, ...]:
@@ -158,9 +125,9 @@ class Supervisor:
         return tuple(self._state(self._model(name)) for name in self._specs)
 
     async def _ensure(self, name: str) -> WorkerProcess:
-        if name not in self._specs:
-            raise ModelUnloadable(f"No local model is called {name}.")
-        model = self._model(name)
+        model = self._known(name)
+        while model.ending is not None:
+            await asyncio.wait({model.ending})
         if model.worker is not None and model.worker.serving:
             return model.worker
         if model.loading is None:
@@ -168,27 +135,47 @@ class Supervisor:
             model.loading.add_done_callback(_collect)
         return await _joined(model.loading)
 
-    async def _load(self, model: _Model) -> WorkerProcess:
+    def _known(self, name: str) -> LocalModel:
+        if name not in self._specs:
+            raise ModelUnloadable(f"No local model is called {name}.")
+        return self._model(name)
+
+    async def _load(self, model: LocalModel) -> WorkerProcess:
         try:
             self._refuse_if_known_bad(model)
             await self._wait_after_crash(model)
             self._changed(model)
-            return await self._start(model)
+            worker = await self._start(model, await self._placed(model))
+            self._rooms.keep()
+            return worker
         finally:
             model.loading = None
+            if model.worker is None:
+                model.takes = {}
             self._changed(model)
 
-    def _refuse_if_known_bad(self, model: _Model) -> None:
+    async def _placed(self, model: LocalModel) -> WorkerSpec:
+        """How it is loaded into what is free."""
+        spec = self._specs[model.name]
+        if spec.engine == "mlx":
+            await self._rooms.take_metal(model, self._timing.room_wait)
+        try:
+            return await self._rooms.make(model, spec, self._timing.room_wait)
+        except UnreadableModel as error:
+            self._note(model, spec.path, error.sentence)
+            raise
+
+    def _refuse_if_known_bad(self, model: LocalModel) -> None:
         if self._closed:
             raise ModelUnloadable("Pointsman is shutting down.")
         if model.unloadable is None:
             return
-        until, signature, sentence = model.unloadable
-        if asyncio.get_running_loop().time() < until and signature == _signature(self._specs[model.name].path):
+        until, known, sentence = model.unloadable
+        if asyncio.get_running_loop().time() < until and known == signature(self._specs[model.name].path):
             raise ModelUnloadable(sentence)
         model.unloadable = None
 
-    async def _wait_after_crash(self, model: _Model) -> None:
+    async def _wait_after_crash(self, model: LocalModel) -> None:
         now = asyncio.get_running_loop().time()
         match next_restart(model.crashes, model.crashed_at, now, self._timing.first_restart_wait):
             case GiveUp():
@@ -196,8 +183,7 @@ class Supervisor:
             case wait:
                 await asyncio.sleep(wait.seconds)
 
-    async def _start(self, model: _Model) -> WorkerProcess:
-        spec = self._specs[model.name]
+    async def _start(self, model: LocalModel, spec: WorkerSpec) -> WorkerProcess:
         log = self._log_dir / f"worker-{re.sub(r'[^A-Za-z0-9._-]', '_', spec.name)}.log"
         worker = WorkerProcess(spec.name, self._timing, lambda gone: self._died(model, gone))
         model.worker = worker
@@ -205,8 +191,7 @@ class Supervisor:
         try:
             await worker.start(self._command(spec), log)
         except ModelUnloadable as error:
-            until = asyncio.get_running_loop().time() + self._timing.unloadable_for
-            model.unloadable = (until, _signature(spec.path), error.sentence)
+            self._note(model, spec.path, error.sentence)
             raise
         except WorkerDied as error:
             raise ModelUnloadable(error.sentence) from None
@@ -217,24 +202,31 @@ class Supervisor:
                 model.worker = None
         return worker
 
-    def _died(self, model: _Model, worker: WorkerProcess) -> None:
+    def _note(self, model: LocalModel, path: str, sentence: str) -> None:
+        """Why it cannot be loaded, so that it is not tried again at once."""
+        until = asyncio.get_running_loop().time() + self._timing.unloadable_for
+        model.note(path, sentence, until)
+
+    def _died(self, model: LocalModel, worker: WorkerProcess) -> None:
         if not worker.asked_to_stop:
             model.crashes += 1
             model.crashed_at = asyncio.get_running_loop().time()
         if model.worker is worker:
             model.worker = None
+            model.takes = {}
         self._changed(model)
 
-    def _model(self, name: str) -> _Model:
-        return self._models.setdefault(name, _Model(name))
+    def _model(self, name: str) -> LocalModel:
+        return self._models.setdefault(name, LocalModel(name))
 
-    def _changed(self, model: _Model) -> None:
+    def _changed(self, model: LocalModel) -> None:
         self._on_change(model.name, self._state(model))
+        self._rooms.move()
 
-    def _state(self, model: _Model) -> WorkerState:
+    def _state(self, model: LocalModel) -> WorkerState:
         worker = model.worker
         calls = list(worker.calls.values()) if worker else []
-        state, sentence = _standing(model)
+        state, sentence = model.standing()
         return WorkerState(
             name=model.name,
             state=state,
@@ -247,27 +239,6 @@ class Supervisor:
             sentence=sentence,
             tokens_per_second=worker.tokens_per_second if worker else None,
         )
-
-
-def _standing(model: _Model) -> tuple[Literal["unloaded", "loading", "ready", "broken"], str]:
-    if model.worker is not None and model.worker.serving:
-        return "ready", ""
-    if isinstance(next_restart(model.crashes, 0, 0), GiveUp):
-        return "broken", model.broken_sentence
-    if model.loading is not None:
-        return "loading", ""
-    if model.unloadable is not None:
-        return "broken", model.unloadable[2]
-    return "unloaded", ""
-
-
-def _signature(path: str) -> object:
-    """Changes when the person puts another file there."""
-    try:
-        facts = Path(path).stat()
-    except OSError:
-        return None
-    return facts.st_mtime_ns, facts.st_size
 
 
 def _collect(task: asyncio.Task[WorkerProcess]) -> None:

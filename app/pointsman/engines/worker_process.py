@@ -39,6 +39,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     quit_limit: float = 2.0
     first_restart_wait: float = 0.5
     unloadable_for: float = 30.0
+    room_wait: float = 30.0
 
 
 class Call:
@@ -252,12 +253,12 @@ async def _spawn(argv: Sequence[str], stderr: IO[bytes]) -> asyncio.subprocess.P
         stdout=subprocess.PIPE,
         stderr=stderr,
         limit=_LINE_LIMIT,
-        env=_environment(),
+        env=environment(),
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours without anything that looks like a secret: a worker needs none."""
     kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
     return {**kept, "OMP_WAIT_POLICY": "passive"}
@@ -269,8 +270,8 @@ def _open_log(path: Path) -> IO[bytes]:
     return path.open(mode)
 
 
-def program() -> list[str]:
+def program(engine: str) -> list[str]:
     """How this installation starts a worker; a frozen application has no `-m`."""
     if getattr(sys, "frozen", False):
-        return [sys.executable, "worker"]
-    return [sys.executable, "-P", "-m", "pointsman.engines.llama_worker"]
+        return [sys.executable, "worker", *(["mlx"] if engine == "mlx" else [])]
+    return [sys.executable, "-P", "-m", f"pointsman.engines.{'mlx' if engine == 'mlx' else 'llama'}_worker"]

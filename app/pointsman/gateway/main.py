@@ -12,12 +12,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, NoReturn
-
-import uvicorn
 
 from pointsman import __version__
 from pointsman.core import catalog as catalog_
@@ -33,6 +30,7 @@ from pointsman.gateway.discovery import Discovery
 from pointsman.gateway.door import Door
 from pointsman.gateway.downloads import located
 from pointsman.gateway.house import House
+from pointsman.gateway.listening import listen, seats, server
 from pointsman.store.db import choose
 from pointsman.store.gateway_id import gateway_id
 from pointsman.store.ledger import Ledger
@@ -100,7 +98,8 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         stopped = asyncio.Event()
         commands = Commands(house, lambda: reload(house), stopped.set)
         admin = AdminDoor(house, commands, runtime.token, runtime.address)
-        servers = [_server(Door(house)), _server(admin.app)]
+        places = seats()
+        servers = [server(Door(house), places), server(admin.app, places)]
         tasks = [asyncio.create_task(one.serve(sockets)) for one, sockets in zip(servers, doors, strict=True)]
         instance.publish(home.runtime, runtime)
         stack.callback(home.runtime.unlink, missing_ok=True)
@@ -114,11 +113,12 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
             stack.callback(asyncio.create_task(task).cancel)
         house.downloads.wake()
         await welcome.say(house, runtime, fresh=given.welcome)
+        stack.callback(asyncio.create_task(welcome.propose(house, fresh=given.welcome)).cancel)
         await asyncio.wait([asyncio.create_task(stopped.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         house.bus.publish(GatewayStopping())
         house.live.stop_agent(None)
-        for server in servers:
-            server.should_exit = True
+        for one in servers:
+            one.should_exit = True
         await asyncio.wait(tasks, timeout=5)
     return 0
 
@@ -163,6 +163,7 @@ def _use_workers(house: House) -> None:
         house.bus.publish(ModelChanged(name, state.state))
 
     house.use_supervisor(Supervisor(worker_specs(house.catalog, house.paths), house.paths.logs, changed))
+    house.downloads.on_look = lambda: house.use_catalog(house.catalog)
     house.downloads.look()
     house.downloads.on_ready = lambda: house.supervisor.use(worker_specs(house.catalog, house.paths))
     house.downloads.unload = house.supervisor.unload
@@ -170,20 +171,21 @@ def _use_workers(house: House) -> None:
 
 def worker_specs(catalog: Catalog, home: Paths) -> dict[str, WorkerSpec]:
     """How each local model's worker is started."""
-    targets = [target for target in catalog.targets.values() if target.engine == "llama_cpp"]
     return {
         target.name: WorkerSpec(
             name=target.name,
             path=str(model_path(target.source or "", home)),
+            engine=target.engine,
             context=target.context,
             tool_format=target.tool_format,
         )
-        for target in targets
+        for target in catalog.targets.values()
+        if target.engine
     }
 
 
 def model_path(source: str, home: Paths) -> Path:
-    """Where a target's GGUF lies: the starter, a path, or a downloaded one."""
+    """Where a target's model lies, a GGUF file or an MLX folder: the starter, a path, or a downloaded one."""
     if source == "starter":
         return paths.resource("starter/starter.gguf")
     if parse(source) is not None:
@@ -242,30 +244,6 @@ async def reload(house: House) -> None:
     house.supervisor.use(worker_specs(catalog, house.paths))
 
 
-def listen(port: int, variable: str) -> list[socket.socket]:
-    """Sockets on 127.0.0.1 and, where the machine has it, ::1, on one port."""
-    first = _bind(socket.AF_INET, "127.0.0.1", port, variable)
-    sockets = [first]
-    with contextlib.suppress(OSError, SetupError):
-        sockets.append(_bind(socket.AF_INET6, "::1", first.getsockname()[1], variable))
-    return sockets
-
-
-def _bind(family: socket.AddressFamily, host: str, port: int, variable: str) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # there it would let two programs share a port
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        one.bind((host, port))
-        one.listen(512)
-    except OSError as error:
-        one.close()
-        raise SetupError(
-            f"Port {port} is taken ({error.strerror}). End the program that has it, or set {variable} to another port."
-        ) from None
-    return one
-
-
 def _runtime(doors: tuple[list[socket.socket], list[socket.socket]]) -> Runtime:
     port, admin_port = (sockets[0].getsockname()[1] for sockets in doors)
     return Runtime(
@@ -276,27 +254,6 @@ def _runtime(doors: tuple[list[socket.socket], list[socket.socket]]) -> Runtime:
         version=__version__,
         started=time.time(),
     )
-
-
-class _Server(uvicorn.Server):
-    """Signals are the composition root's: two servers share one process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(app: Any) -> _Server:
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-        timeout_keep_alive=65,
-    )
-    return _Server(config)
 
 
 def _on_signals(stopped: asyncio.Event) -> None:

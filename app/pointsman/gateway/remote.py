@@ -18,7 +18,7 @@ from pointsman.providers.upstream import VERSION, Said, Upstream, UpstreamError,
 from pointsman.wire import embeddings, sse
 from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS, Dialect
-from pointsman.wire.scan import Scan
+from pointsman.wire.scan import UNREADABLE, Scan
 from pointsman.wire.translate.neutral import Ended, Event, Prompt
 
 _MISTAKES = (400, 413, 415, 422)  # the client's own; another target would hardly like the request better
@@ -54,6 +54,7 @@ class Remote:
             model=target.model or target.name,
             output=job.attempt.output,
             limit_field=provider.limit_field,
+            reasoning=provider.takes_reasoning,
             service_tier=job.attempt.service_tier,
         )
         spoken, large = catalog.dialects(target, tools=job.request.tools > 0), len(job.sent.body) > _LARGE
@@ -152,7 +153,7 @@ class _Translated(_Way):
             async for frame in _events(pieces, self.scan, job, silent=False):
                 for event in reader.stream(sse.parse(frame.data)):
                     yield self._metered(event)
-        except (msgspec.DecodeError, ValueError):
+        except (*UNREADABLE, ValueError):
             raise UpstreamError("the provider sent an answer that cannot be read", sent=True) from None
 
     def _metered(self, event: Event) -> Event:

@@ -7,6 +7,7 @@ import time
 
 from pointsman.agents import identity
 from pointsman.core.errors import BadRequest
+from pointsman.gateway.fitting import Fitting
 from pointsman.gateway.house import House
 from pointsman.system.instance import Runtime
 
@@ -20,6 +21,13 @@ async def say(house: House, runtime: Runtime, *, fresh: bool) -> None:
         print(f"Note: {notice}", flush=True)
     if fresh:
         print(_lines(runtime, await _key(house)), flush=True)
+
+
+async def propose(house: House, *, fresh: bool) -> None:
+    """Look at the machine and name a model to begin with, where there is none but the starter; print it if `fresh`."""
+    sentence = await Fitting(house).propose(later=not fresh)
+    if sentence and fresh:
+        print(f"\n{sentence}", flush=True)
 
 
 async def _key(house: House) -> str:

@@ -22,6 +22,10 @@ class Away(Unavailable):
         self.unsure = unsure
 
 
+class Busy(Unavailable):
+    """Another program writes to the file, and did not end in the time that was given for it."""
+
+
 class Clash(Exception):
     """A row breaks a rule of its table, such as a second one of the same key: a mistake of the caller."""
 
@@ -31,14 +35,14 @@ class Backend(Struct, frozen=True):
 
     `plain` makes `Away`, `Unavailable` or `Clash` of the engine's own errors and leaves any other as it is. `sound`
     raises where a COMMIT would keep nothing and not say so. `begin` begins the writer's transaction, which ends with
-    the block. `tidy` is done once in a while, between two transactions. `inline`: a short transaction may run where it is asked for, for nobody else writes and no server answers.
+    the block; it waits so many seconds for another program that writes. `tidy` is done once in a while, between two transactions. `inline`: a short transaction may run where it is asked for, for nobody else writes and no server answers.
     """
 
     writer: Engine
     readers: Engine
     plain: Callable[[Exception], Exception]
     sound: Callable[[Connection], None] = lambda _: None
-    begin: Callable[[Connection], AbstractContextManager[object]] = lambda connection: connection.begin()
+    begin: Callable[[Connection, float], AbstractContextManager[object]] = lambda connection, _: connection.begin()
     tidy: Callable[[Connection], None] = lambda _: None
     inline: bool = False
 

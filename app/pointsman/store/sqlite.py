@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -14,12 +15,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 from pointsman.core.errors import SetupError, Unavailable
-from pointsman.store.backend import Backend, Clash
+from pointsman.store.backend import Backend, Busy, Clash
 from pointsman.store.schema import STEPS, Step, bring_forward
 
 READERS = 2
 _OURS = 0x506E7473
 _WRITING = "BEGIN IMMEDIATE"
+_LOOK = 0.02  # seconds between two looks whether another program has ended its writing
 _CHECKED_WHOLE_BELOW = 64 * 2**20
 _DISK = "see that its disk has room and can be written."
 _PRAGMAS = (
@@ -56,11 +58,23 @@ def _tidy(connection: Connection) -> None:
 class _Transaction:
     """A writer's transaction, begun and ended on the driver's own connection: SQLAlchemy's costs more than the work."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, patience: float) -> None:
         self._connection = connection
         driver: Any = connection.connection.dbapi_connection
         self._driver = driver
-        self._driver.execute(_WRITING).close()
+        if "impatient" not in connection.info:  # we wait ourselves, where nobody else has to wait with us
+            driver.execute("PRAGMA busy_timeout = 0").close()
+            connection.info["impatient"] = True
+        self._begin(time.monotonic() + patience)
+
+    def _begin(self, until: float) -> None:
+        while True:
+            try:
+                return self._driver.execute(_WRITING).close()  # type: ignore[no-any-return]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                    raise
+                time.sleep(_LOOK)
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +102,8 @@ def _plain(error: Exception) -> Exception:
         return Clash(str(cause))
     if not isinstance(cause, sqlite3.DatabaseError):
         return error
-    return Unavailable(f"Pointsman cannot use its database ({cause}): {_DISK}")
+    busy = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    return (Busy if busy else Unavailable)(f"Pointsman cannot use its database ({cause}): {_DISK}")
 
 
 def _own(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from pointsman.store.backend import Away, Backend
+from pointsman.store.backend import Away, Backend, Busy
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ ALWAYS = sys.maxsize
 
 _GROUP = 256
 _CHECKPOINT = 1_000  # commits, each of about ten pages of 4 KB; many write the same pages
+_PATIENCE = 5.0  # seconds for another program that writes to the file
 _RETRY = 2.0  # seconds until a server that could not be reached is tried again
 _log = logging.getLogger(__name__)
 
@@ -118,9 +119,12 @@ class Writer:
             return self.add(job)
         try:
             with self._turn:
-                self._commit([job])
+                self._commit([job], 0.0)
         finally:
             self._finished(1)
+        if isinstance(job.error, Busy):  # the thread can wait for that, this one has others to serve
+            job.wait()
+            return self.add(job)
         job.answer()
         return job
 
@@ -200,12 +204,12 @@ class Writer:
             with contextlib.suppress(Exception):  # a disk that is full says so at the next commit
                 self._backend.tidy(self._connection)
 
-    def _commit(self, group: Sequence[Job[Any]]) -> None:
+    def _commit(self, group: Sequence[Job[Any]], patience: float = _PATIENCE) -> None:
         """One transaction for the group. A job that fails is undone alone; a commit that fails fails them all."""
         ran = False
         self._commits += 1
         try:
-            with self._transaction() as connection:
+            with self._transaction(patience) as connection:
                 _do(connection, group)
                 self._backend.sound(connection)
                 ran = True
@@ -225,22 +229,22 @@ class Writer:
         return told
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        connection, transaction = self._begin()
+    def _transaction(self, patience: float) -> Iterator[Connection]:
+        connection, transaction = self._begin(patience)
         with transaction:
             yield connection
 
-    def _begin(self) -> tuple[Connection, AbstractContextManager[object]]:
+    def _begin(self, patience: float) -> tuple[Connection, AbstractContextManager[object]]:
         """A connection in a transaction. A connection that broke while it was idle is replaced: nothing was under way on it."""
         if self._connection is not None:
             try:
-                return self._connection, self._backend.begin(self._connection)
+                return self._connection, self._backend.begin(self._connection, patience)
             except Exception:
                 if not self._connection.invalidated:
                     raise
                 self._drop(lost=True)
         self._connection = self._connected()
-        return self._connection, self._backend.begin(self._connection)
+        return self._connection, self._backend.begin(self._connection, patience)
 
     def _connected(self) -> Connection:
         """A new connection; a server that just now could not be reached is left in peace for a moment."""

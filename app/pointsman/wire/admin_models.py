@@ -76,4 +76,35 @@ class UnloadModel(msgspec.Struct, frozen=True, tag="unload_model"):
     model: str
 
 
-ModelCommand = PullModel | PausePull | ResumePull | CancelPull | ListPulls | RemoveModel | LoadModel | UnloadModel
+class FitModels(msgspec.Struct, frozen=True, tag="fit_models"):
+    """Look at the machine and say which models run on it. Answers with a `Fitted`."""
+
+
+class FitRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model runs here. `where` is gpu, both, main, or "" when it does not; `here`: it need not be downloaded.
+
+    `size` is that of its weights, `memory` what it takes, or would take at least; `kv` is how what is kept of each
+    token is rounded.
+    """
+
+    name: str
+    use: str
+    licence: str
+    here: bool
+    size: int
+    where: str
+    memory: int
+    context: int
+    kv: str
+    tokens_per_second: float | None
+
+
+class Fitted(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs on this machine; `proposal` is a sentence for somebody who has no model yet."""
+
+    machine: str
+    models: list[FitRow]
+    proposal: str | None
+
+
+ModelCommand = FitModels | PullModel | PausePull | ResumePull | CancelPull | ListPulls | RemoveModel | LoadModel | UnloadModel

@@ -18,6 +18,7 @@ from pointsman.wire.shaping import shaped
 
 _SENSED_APART = ("messages", "model")
 _PARTS = ("text", "refusal", "image_url")  # parts whose tokens can be bounded
+_REASONING = "reasoning_content"  # where DeepSeek, vLLM and we ourselves put what a model thought
 _TOOLS = ("function", "custom")  # tools that the client runs; a provider's own cost extra
 # Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
 _PRICED = frozenset(
@@ -186,6 +187,14 @@ def _bounded(part: _Part) -> bool:
     return part.image_url is not None and part.image_url.url.startswith(("data:image/", "http://", "https://"))
 
 
+def _without_reasoning(messages: msgspec.Raw) -> msgspec.Raw:
+    """The messages without what a model thought; all else of them keeps its bytes."""
+    kept = msgspec.json.decode(messages, type=list[body_.Fields])
+    for message in kept:
+        message.pop(_REASONING, None)
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
 def splice(body: bytes, change: Change) -> bytes:
     """The body for an upstream of the same dialect: its model name, a bounded output, usage in the stream.
 
@@ -194,6 +203,8 @@ def splice(body: bytes, change: Change) -> bytes:
     """
     fields = body_.fields(body)
     fields["model"] = body_.raw(change.model)
+    if not change.reasoning and _REASONING.encode() in bytes(fields["messages"]):
+        fields["messages"] = _without_reasoning(fields["messages"])
     given = [body_.number(fields.pop(name, None)) for name in ("max_tokens", "max_completion_tokens")]
     bounds = [limit for limit in given if limit is not None]
     fields[change.limit_field] = body_.raw(min([change.output, *bounds]))

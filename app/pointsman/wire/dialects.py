@@ -8,7 +8,7 @@ import msgspec
 
 from pointsman.core.request import Hints, Request
 from pointsman.wire import chat, messages, responses
-from pointsman.wire.body import Change, Sense
+from pointsman.wire.body import Change, Sense, understood
 from pointsman.wire.scan import ChatScan, MessagesScan, ResponsesScan, Scan
 from pointsman.wire.translate.answers import Reader, Writing
 from pointsman.wire.translate.answers.chat import ChatReader, ChatWriter
@@ -41,8 +41,15 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     repeats: bool = False
 
 
+def checked(dialect: Dialect) -> Dialect:
+    """Whatever a client sends, its own mistakes are refusals."""
+    work = {name: understood(dialect.name)(getattr(dialect, name)) for name in _OF_THE_CLIENT}
+    return msgspec.structs.replace(dialect, **work)
+
+
+_OF_THE_CLIENT = ("read", "splice", "prompt", "write", "lost")
 DIALECTS = {
-    one.name: one
+    one.name: checked(one)
     for one in (
         Dialect(
             name="chat",

@@ -14,7 +14,7 @@ from pointsman.core.pricing import Meters
 from pointsman.core.request import Hints, Message, Request, Verdict
 from pointsman.wire import body as body_
 from pointsman.wire.body import Change, Sense
-from pointsman.wire.scan import NOTHING, Scan, Seen
+from pointsman.wire.scan import NOTHING, UNREADABLE, Scan, Seen
 
 NAME = "embeddings"
 _SENSED_APART = ("input", "model")
@@ -110,7 +110,7 @@ class EmbeddingsScan(Scan):
         """Take the whole answer."""
         try:
             answer = self._answers.decode(data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return NOTHING
         if bytes(answer.data)[:1] != b"[":
             return Seen(error=True)

@@ -279,6 +279,15 @@ def _foreign(block: msgspec.Raw) -> bool:
         return False
 
 
+class _Counted(msgspec.Struct, frozen=True):
+    model: str
+    messages: list[msgspec.Raw]
+
+
+_counted = msgspec.json.Decoder(_Counted)
+
+
 def estimate(body: bytes) -> int:
-    """About how many input tokens this body has, for `count_tokens`: four bytes a token."""
+    """About how many input tokens this body has, for `count_tokens`: four bytes a token. Raises `BadRequest`."""
+    body_.peek(_counted, body, "Anthropic messages")
     return max(1, len(body) // 4)

@@ -250,7 +250,7 @@ def splice(body: bytes, change: Change) -> bytes:
     fields["model"] = body_.raw(change.model)
     if b'"rs_' in (said := bytes(fields.get("input", b""))) and said.startswith(b"["):
         items = msgspec.json.decode(said, type=list[msgspec.Raw])
-        fields["input"] = msgspec.Raw(msgspec.json.encode([item for item in items if not _foreign(item)]))
+        fields["input"] = msgspec.Raw(msgspec.json.encode([item for item in items if not foreign(item)]))
     given = body_.number(fields.get("max_output_tokens"))
     fields["max_output_tokens"] = body_.raw(change.output if given is None else min(given, change.output))
     if change.service_tier:
@@ -258,7 +258,8 @@ def splice(body: bytes, change: Change) -> bytes:
     return msgspec.json.encode(fields)
 
 
-def _foreign(item: msgspec.Raw) -> bool:
+def foreign(item: msgspec.Raw) -> bool:
+    """Whether this is reasoning of a model of another dialect, told to a client of this one."""
     if b'"rs_' not in bytes(item):
         return False
     try:

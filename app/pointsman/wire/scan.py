@@ -16,6 +16,10 @@ from pointsman.core.pricing import Meters
 _MOST_TOKENS, _MOST_DOLLARS = 2**40, 10**6  # beyond these a provider talks nonsense, and its usage counts as missing
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading raises where a provider sends no JSON, bytes that are no text, or nesting past all sense."""
+
+
 class Seen(msgspec.Struct, frozen=True):
     """One event's meaning: it carries content, it only carries usage, it is an error, it ends the stream."""
 
@@ -127,7 +131,7 @@ class ChatScan(Scan):
             return Seen(done=True)
         try:
             chunk = self._chunks.decode(data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return NOTHING
         if chunk.usage is not None:
             self._usage(chunk.usage)
@@ -201,7 +205,7 @@ class ResponsesScan(Scan):
         """Take one event, or a whole response."""
         try:
             event = self._events.decode(data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return NOTHING
         kind = event.type or ""
         if event.object == "response":
@@ -274,7 +278,7 @@ class MessagesScan(Scan):
         """Take one event, or a whole message."""
         try:
             event = self._events.decode(data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return NOTHING
         self._usage(event.usage or (event.message.usage if event.message else None))
         stopped = event.stop_reason or (event.delta.stop_reason if event.delta else None)

@@ -14,6 +14,8 @@ import msgspec
 from pointsman.core.errors import BadRequest
 from pointsman.wire import body as body_
 from pointsman.wire import sse
+from pointsman.wire.responses import foreign
+from pointsman.wire.scan import UNREADABLE
 
 _ENDS = (b"response.completed", b"response.incomplete")
 _HEAD = 400  # bytes of an event in which its kind stands
@@ -31,8 +33,15 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class _Item(msgspec.Struct, frozen=True):
+    id: str | None = None
     type: str = "message"
     encrypted_content: str | None = None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str | None = None
+    type: str | None = None
+    role: str | None = None
 
 
 class _Output(msgspec.Struct, frozen=True):
@@ -49,6 +58,7 @@ class _Ending(msgspec.Struct, frozen=True):
 _givens = msgspec.json.Decoder(Given)
 _inputs = msgspec.json.Decoder(str | list[msgspec.Raw])
 _items = msgspec.json.Decoder(_Item)
+_names = msgspec.json.Decoder(_Named)
 _outputs = msgspec.json.Decoder(_Output)
 _endings = msgspec.json.Decoder(_Ending)
 
@@ -98,18 +108,47 @@ def expanded(body: bytes, rows: Sequence[msgspec.Raw] | None) -> bytes:
 def spoken(response: bytes) -> list[msgspec.Raw]:
     """The output of a response as items of the next request.
 
-    Reasoning goes along where it can be read again: sealed by its maker. Where it cannot, it is left out, and the ids
-    go too, by which its maker would look for it.
+    Reasoning goes along where it can be read again: sealed by its maker, or told in the open by a model of another
+    dialect. Where it cannot, it is left out, and the ids go too, by which its maker would look for it.
     """
+    return [raw for _, raw in _spoken(response) if raw is not None]
+
+
+def _spoken(response: bytes) -> Iterator[tuple[str | None, msgspec.Raw | None]]:
+    """The id of each item of the output, and what becomes of it."""
     output = _outputs.decode(response).output
     heads = [_items.decode(raw) for raw in output]
-    if any(head.type == "reasoning" and head.encrypted_content for head in heads):
-        return [raw for raw, head in zip(output, heads, strict=True) if head.type != "reasoning" or _sealed(head)]
-    return [_nameless(raw) for raw, head in zip(output, heads, strict=True) if head.type != "reasoning"]
+    sealed = any(head.type == "reasoning" and head.encrypted_content for head in heads)
+    for raw, head in zip(output, heads, strict=True):
+        if head.type == "reasoning":
+            yield head.id, raw if head.encrypted_content or foreign(raw) else None
+        else:
+            yield head.id, raw if sealed else _nameless(raw)
 
 
-def _sealed(head: _Item) -> bool:
-    return bool(head.encrypted_content)
+def item_names(response: bytes) -> tuple[str, ...]:
+    """The ids of its output's items."""
+    try:
+        return tuple(head.id for raw in _outputs.decode(response).output if (head := _items.decode(raw)).id)
+    except UNREADABLE:
+        return ()
+
+
+def items_said(response: bytes) -> dict[str, msgspec.Raw | None]:
+    """The items of its output by id, each as one of the next request.
+
+    None stands for what cannot be: reasoning that nobody can read.
+    """
+    return {id_: raw for id_, raw in _spoken(response) if id_}
+
+
+def referred(raw: msgspec.Raw) -> str | None:
+    """The id of the item that this one stands for; None where it stands for itself."""
+    try:
+        found = _names.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found.id if found.type == "item_reference" or (found.type is None and found.role is None) else None
 
 
 def _nameless(raw: msgspec.Raw) -> msgspec.Raw:
@@ -127,7 +166,7 @@ def named(response: bytes) -> str:
     """The id of a response; empty where it has none."""
     try:
         return _outputs.decode(response).id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ""
 
 
@@ -142,7 +181,7 @@ def continued(frame: bytes, previous: str) -> bytes:
     try:
         fields = body_.fields(event.data)
         fields["response"] = msgspec.Raw(changed(bytes(fields["response"]), previous_response_id=previous))
-    except (msgspec.DecodeError, KeyError):
+    except (*UNREADABLE, KeyError):
         return frame
     return sse.encode(msgspec.json.encode(fields), event.name)
 
@@ -153,7 +192,7 @@ def ended(frame: bytes) -> bytes | None:
         return None
     try:
         event = _endings.decode(sse.parse(frame).data)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return bytes(event.response) if event.type.encode() in _ENDS else None
 

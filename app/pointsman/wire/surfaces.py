@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pointsman.wire import completions, embeddings
-from pointsman.wire.dialects import DIALECTS, Dialect
+from pointsman.wire.dialects import DIALECTS, Dialect, checked
 from pointsman.wire.scan import ChatScan
 from pointsman.wire.translate.answers.chat import ChatReader
 from pointsman.wire.translate.prompts import chat as chat_prompts
@@ -32,4 +32,4 @@ _EMBEDDINGS = Dialect(
     reader=embeddings.untold,
     writer=embeddings.untold,
 )
-SURFACES = {**DIALECTS, completions.NAME: _COMPLETIONS, embeddings.NAME: _EMBEDDINGS}
+SURFACES = {**DIALECTS, **{one.name: checked(one) for one in (_COMPLETIONS, _EMBEDDINGS)}}

@@ -11,6 +11,7 @@ from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.translate.bridge import Bridge
 from pointsman.wire.translate.neutral import Argued, Called, Ended, Event, Thinking, Tool
+from tests.fakes import vendor_types
 
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -48,11 +49,15 @@ CHAT: dict[str, Any] = {
 }
 
 
-def translated(body: dict[str, Any], source: str, to: str) -> dict[str, Any]:
-    """A body of one dialect in another."""
+def translated(body: dict[str, Any], source: str, to: str, **change: Any) -> dict[str, Any]:
+    """A body of one dialect in another, which is of its vendor's type."""
+    return vendor_types.body(to, raw(body, source, to, **change))
+
+
+def raw(body: dict[str, Any], source: str, to: str, **change: Any) -> bytes:
+    """The same, judged by nobody."""
     prompt = DIALECTS[source].prompt(json.dumps(body).encode())
-    found: dict[str, Any] = json.loads(DIALECTS[to].write(prompt, Change(model="m", output=200)))
-    return found
+    return DIALECTS[to].write(prompt, Change(model="m", output=200, **change))
 
 
 def test_chat_to_messages() -> None:
@@ -156,13 +161,15 @@ def test_claude_code_in_chat() -> None:
         ],
         "tools": [{"name": "read", "input_schema": SCHEMA}, {"type": "web_search_20250305", "name": "web_search"}],
     }
-    found = translated(body, "messages", "chat")
+    found = json.loads(raw(body, "messages", "chat"))
     assert [message["role"] for message in found["messages"]] == ["system", "user", "assistant", "tool", "system"]
     assert found["messages"][0]["content"] == "You are Claude Code."
     assert found["messages"][2]["reasoning_content"] == "Hm."
     assert found["messages"][3] == {"role": "tool", "tool_call_id": "t1", "content": "A"}
     assert [tool["function"]["name"] for tool in found["tools"]] == ["read"]
     assert DIALECTS["messages"].prompt(json.dumps(body).encode()).lost == ("tool web_search",)
+    del found["messages"][2]["reasoning_content"]
+    assert translated(body, "messages", "chat", reasoning=False) == found
 
 
 def test_foreign_signatures_are_dropped() -> None:
@@ -307,6 +314,21 @@ def test_empty_texts_are_left_out() -> None:
     assert found["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
 
 
+def test_blanks_are_left_out() -> None:
+    """Models say them before a call, and Anthropic refuses a block that holds no word."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    turns = [{"role": "system", "content": " "}, {"role": "user", "content": "Go"}]
+    turns += [{"role": "assistant", "content": "\n\n", "tool_calls": [call]}]
+    turns += [{"role": "tool", "tool_call_id": "c", "content": "\n"}]
+    found = translated({"model": "m", "messages": turns}, "chat", "messages")
+    assert "system" not in found
+    assert [[block["type"] for block in message["content"]] for message in found["messages"]] == [
+        ["text"],
+        ["tool_use"],
+        ["tool_result"],
+    ]
+
+
 def test_search_results_of_the_client_are_text() -> None:
     """With their title and where they are from."""
     block = {"type": "search_result", "source": "s", "title": "T", "content": [{"type": "text", "text": "Found."}]}
@@ -331,8 +353,21 @@ def test_a_schema_says_of_itself_that_it_is_an_object() -> None:
 
 
 def test_an_assistants_picture_and_its_text_are_one_message() -> None:
-    """Two turns in a row are joined, whatever they hold."""
+    """Two turns in a row are joined, whatever they hold; the vendor's type has no such picture, and models draw them."""
     picture = {"type": "image_url", "image_url": {"url": PIXEL}}
     turns = [{"role": "assistant", "content": [picture]}, {"role": "assistant", "content": "This."}]
-    found = translated({"model": "m", "messages": turns}, "chat", "chat")["messages"]
+    found = json.loads(raw({"model": "m", "messages": turns}, "chat", "chat"))["messages"]
     assert found == [{"role": "assistant", "content": [picture, {"type": "text", "text": "This."}]}]
+    given = translated({"model": "m", "messages": turns}, "chat", "responses")["input"]
+    assert [(item["role"], item["content"] == "This.") for item in given] == [("user", False), ("assistant", True)]
+
+
+def test_what_a_model_thought_in_the_open_is_read_from_responses() -> None:
+    """The text itself where it came with it, else its summary."""
+    told: dict[str, Any] = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Short."}]}
+    items = [told, {**told, "content": [{"type": "reasoning_text", "text": "Long."}]}]
+    prompt = DIALECTS["responses"].prompt(json.dumps({"model": "m", "input": items}).encode())
+    assert [part.text for turn in prompt.turns for part in turn.parts if isinstance(part, Thinking)] == [
+        "Short.",
+        "Long.",
+    ]

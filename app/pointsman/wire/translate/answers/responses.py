@@ -190,7 +190,7 @@ def bare(about: Answering, status: str) -> dict[str, Any]:
     """A response without output."""
     return {
         **_REPEATED,
-        **{name: value for name, value in about.asked.items() if name in _REPEATED and value is not None},
+        **{name: _whole(name, value) for name, value in about.asked.items() if name in _REPEATED and value is not None},
         "id": f"resp_{about.id}",
         "object": "response",
         "created_at": about.created,
@@ -202,6 +202,23 @@ def bare(about: Answering, status: str) -> dict[str, Any]:
         "output": [],
         "usage": None,
     }
+
+
+def _whole(name: str, given: Any) -> Any:
+    """A field as it is repeated: with all of its own fields, where the client named only some."""
+    if name in ("reasoning", "text") and isinstance(given, dict):
+        said = {key: value for key, value in given.items() if value is not None}
+        if isinstance(form := said.get("format"), dict) and form.get("type") == "json_schema":
+            said["format"] = {"description": None, "strict": False, **form}
+        return {**_REPEATED[name], **said}
+    if name == "tools" and isinstance(given, list):
+        return [_told_tool(tool) for tool in given]
+    return given
+
+
+def _told_tool(tool: Any) -> Any:
+    function = isinstance(tool, dict) and tool.get("type") == "function"
+    return {"description": None, "parameters": None, "strict": None, **tool} if function else tool
 
 
 def _argued(item: _Item) -> str:

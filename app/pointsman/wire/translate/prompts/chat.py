@@ -27,6 +27,7 @@ from pointsman.wire.translate.neutral import (
     Turn,
     only,
 )
+from pointsman.wire.translate.prompts import free
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _WORDS = ("text", "refusal")
@@ -227,7 +228,7 @@ def write(prompt: Prompt, change: Change) -> bytes:
     """The body for an upstream of this dialect."""
     body: dict[str, Any] = {
         "model": change.model,
-        "messages": messages(prompt),
+        "messages": messages(prompt, reasoning=change.reasoning),
         change.limit_field: change.output,
         **{name: value for name in _SAME if (value := getattr(prompt, name)) is not None},
         **options(prompt),
@@ -265,11 +266,7 @@ def options(prompt: Prompt) -> dict[str, Any]:
 
 def _told_tool(tool: Tool) -> dict[str, Any]:
     """A tool that takes free text becomes a function of one string, for not every model knows the other kind."""
-    if tool.free:
-        text = {"type": "string", "description": "The tool's whole input, as plain text."}
-        schema: Any = {"type": "object", "properties": {"input": text}, "required": ["input"]}
-    else:
-        schema = tool.schema
+    schema: Any = free.SCHEMA if tool.free else tool.schema
     told: dict[str, Any] = {"name": tool.name, "description": tool.description, "parameters": schema}
     if tool.strict is not None:
         told["strict"] = tool.strict
@@ -285,8 +282,11 @@ def _told_format(form: Format) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": schema}
 
 
-def messages(prompt: Prompt) -> list[dict[str, Any]]:
-    """The turns as messages: one for each result, all that the assistant said before a result in one."""
+def messages(prompt: Prompt, *, reasoning: bool = True) -> list[dict[str, Any]]:
+    """The turns as messages: one for each result, all that the assistant said before a result in one.
+
+    `reasoning`: with what it thought.
+    """
     told: list[dict[str, Any]] = []
     shown: list[Text | Image | File] = []
     for turn in prompt.turns:
@@ -300,7 +300,7 @@ def messages(prompt: Prompt) -> list[dict[str, Any]]:
         if shown:
             told.append({"role": "user", "content": _content(tuple(shown))})
             shown = []
-        message = _told(turn, rest)
+        message = _told(turn, rest if reasoning else tuple(part for part in rest if not isinstance(part, Thinking)))
         if message["role"] == "assistant" and told and told[-1]["role"] == "assistant":
             _join(told[-1], message)
         else:
@@ -354,7 +354,7 @@ def _listed(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _told_call(call: Call) -> dict[str, Any]:
-    text = msgspec.json.encode({"input": call.arguments}).decode() if call.free else call.arguments
+    text = msgspec.json.encode(free.wrapped(call.arguments)).decode() if call.free else call.arguments
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": text or "{}"}}
 
 

@@ -28,6 +28,7 @@ from pointsman.wire.translate.neutral import (
     Tool,
     Turn,
 )
+from pointsman.wire.translate.prompts import free
 
 
 class _Tool(msgspec.Struct, frozen=True):
@@ -258,7 +259,7 @@ def _split(prompt: Prompt) -> tuple[list[str], list[Turn]]:
     turns = list(prompt.turns)
     system: list[str] = []
     while turns and turns[0].role in ("system", "developer"):
-        system += [part.text for part in turns.pop(0).parts if isinstance(part, Text)]
+        system += [part.text for part in turns.pop(0).parts if isinstance(part, Text) and part.text.strip()]
     if prompt.format is not None and prompt.format.kind == "json_object":
         system.append(_ONE_OBJECT)
     return system, turns
@@ -282,9 +283,9 @@ def _messages(turns: list[Turn]) -> list[dict[str, Any]]:
 
 
 def _block(part: Part, role: str) -> dict[str, Any] | None:
-    """Reasoning of another model is left out: its signature would not be believed."""
+    """Reasoning of another model is left out: its signature would not be believed. So are blanks, which are refused."""
     match part:
-        case Text():
+        case Text() if part.text.strip():
             text = f"<system>{part.text}</system>" if role in ("system", "developer") else part.text
             return {"type": "text", "text": text}
         case Image() | File():
@@ -307,11 +308,11 @@ def _id(given: str) -> str:
 def unwrapped_object(call: Call) -> dict[str, Any]:
     """A call's arguments as an object; a free tool's text goes under `input`."""
     if call.free:
-        return {"input": call.arguments}
+        return free.wrapped(call.arguments)
     try:
         found = msgspec.json.decode(call.arguments or "{}")
     except msgspec.DecodeError:
-        return {"input": call.arguments}
+        return free.wrapped(call.arguments)
     return found if isinstance(found, dict) else {"input": found}
 
 
@@ -326,10 +327,7 @@ def _told_attached(part: Image | File) -> dict[str, Any]:
 
 
 def _told_tool(tool: Tool) -> dict[str, Any]:
-    schema: Any = _object(tool.schema)
-    if tool.free:
-        text = {"type": "string", "description": "The tool's whole input, as plain text."}
-        schema = {"type": "object", "properties": {"input": text}, "required": ["input"]}
+    schema: Any = free.SCHEMA if tool.free else _object(tool.schema)
     told = {"name": tool.name, "description": tool.description, "input_schema": schema}
     return told | ({"strict": True} if tool.strict else {})
 

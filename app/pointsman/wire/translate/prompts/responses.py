@@ -27,6 +27,7 @@ from pointsman.wire.translate.neutral import (
     Turn,
     only,
 )
+from pointsman.wire.translate.prompts import free
 
 
 class _Tool(msgspec.Struct, frozen=True):
@@ -134,7 +135,8 @@ def _turn(item: _Item) -> Turn | None:
         parts = tuple(part for part in _parts(given) if isinstance(part, Text | Image | File))
         return Turn("tool", (Result(item.call_id, parts, free=item.type.startswith("custom")),))
     if item.type == "reasoning":
-        text = "\n".join(str(part.get("text", "")) for part in item.summary or ())
+        told = item.content if isinstance(item.content, list) and item.content else item.summary
+        text = "\n".join(str(part.get("text", "")) for part in told or ())
         return Turn("assistant", (Thinking(text, hidden=item.encrypted_content or "", by="responses"),))
     if item.type != "message" or item.content is None:
         return None
@@ -244,12 +246,18 @@ def write(prompt: Prompt, change: Change) -> bytes:
 def _items(turn: Turn) -> Iterator[dict[str, Any]]:
     """What was said as one message, then the calls and results; reasoning of another model is left out."""
     said = [part for part in turn.parts if isinstance(part, Text | Image | File)]
+    if turn.role == "assistant":
+        words = "".join(part.text for part in said if isinstance(part, Text))
+        if words:  # as a string: a list of its own kind of parts needs ids that only this vendor gives
+            yield {"type": "message", "role": "assistant", "content": words}
+        said = [part for part in said if not isinstance(part, Text)]  # pictures can only be the user's
     if said:
-        role = "user" if turn.role == "tool" else turn.role
-        yield {"type": "message", "role": role, "content": [_told_part(part, role) for part in said]}
+        role = "user" if turn.role in ("assistant", "tool") else turn.role
+        yield {"type": "message", "role": role, "content": [_told_part(part) for part in said]}
     for part in turn.parts:
         if isinstance(part, Call):
-            arguments = msgspec.json.encode({"input": part.arguments}).decode() if part.free else part.arguments
+            wrapped = msgspec.json.encode(free.wrapped(part.arguments)).decode() if part.free else ""
+            arguments = wrapped or part.arguments
             yield {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments or "{}"}
         elif isinstance(part, Result):
             yield {"type": "function_call_output", "call_id": part.id, "output": _told_output(part)}
@@ -258,13 +266,13 @@ def _items(turn: Turn) -> Iterator[dict[str, Any]]:
 def _told_output(result: Result) -> Any:
     if all(isinstance(part, Text) for part in result.parts):
         return "".join(part.text for part in result.parts if isinstance(part, Text))
-    return [_told_part(part, "user") for part in result.parts]
+    return [_told_part(part) for part in result.parts]
 
 
-def _told_part(part: Text | Image | File, role: str) -> dict[str, Any]:
+def _told_part(part: Text | Image | File) -> dict[str, Any]:
     match part:
         case Text():
-            return {"type": "output_text" if role == "assistant" else "input_text", "text": part.text}
+            return {"type": "input_text", "text": part.text}
         case Image():
             return {"type": "input_image", "image_url": part.url, "detail": part.detail or "auto"}
         case File(text=text) if text:
@@ -274,10 +282,7 @@ def _told_part(part: Text | Image | File, role: str) -> dict[str, Any]:
 
 
 def _told_tool(tool: Tool) -> dict[str, Any]:
-    schema: Any = tool.schema
-    if tool.free:
-        text = {"type": "string", "description": "The tool's whole input, as plain text."}
-        schema = {"type": "object", "properties": {"input": text}, "required": ["input"]}
+    schema: Any = free.SCHEMA if tool.free else tool.schema
     told = {"type": "function", "name": tool.name, "description": tool.description, "parameters": schema}
     return {**told, "strict": bool(tool.strict)}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pointsman.wire.body import understood
 from pointsman.wire.translate.neutral import Prompt
 from pointsman.wire.translate.prompts import chat
 
@@ -23,6 +24,7 @@ _SAME = (
 )
 
 
+@understood("its dialect")
 def fields(prompt: Prompt) -> dict[str, Any]:
     """The fields of the worker's command, but its id and its limit."""
     told = {name: value for name in _SAME if (value := getattr(prompt, name)) is not None}

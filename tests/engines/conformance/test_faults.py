@@ -1,8 +1,9 @@
-"""What goes wrong around the GGUF worker: files that are no models, deaths, and what must never reach its output."""
+"""What goes wrong around both workers: files that are no models, deaths, and what must never reach their output."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,48 +14,53 @@ import pytest
 
 from pointsman.engines import protocol
 from pointsman.engines.supervisor import ModelUnloadable, Supervisor, WorkerDied, WorkerSpec, worker_command
+from tests.engines.conformance.broken_models import broken_files, broken_folders
+from tests.engines.conformance.speaking import SOAK
 
 Ask = Callable[..., protocol.Chat]
 
 
+BROKEN = {
+    "llama_cpp": ["garbage", "header", "truncated", "beginning", "empty", "folder", "missing"],
+    "mlx": ["file", "empty", "weightless", "garbage", "settings", "tokenless", "foreign", "missing"],
+}
+
+
 @pytest.fixture
-async def engines(starter: Path, tmp_path: Path) -> AsyncIterator[Supervisor]:
-    """The starter model, and files that only look like models."""
-    whole = starter.read_bytes()
-    (tmp_path / "garbage.gguf").write_bytes(b"not a model" * 1000)
-    (tmp_path / "header.gguf").write_bytes(b"GGUF" + b"\xff" * 4000)
-    (tmp_path / "truncated.gguf").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "beginning.gguf").write_bytes(whole[:2000])
-    (tmp_path / "empty.gguf").write_bytes(b"")
-    (tmp_path / "folder.gguf").mkdir()
-    names = ["garbage", "header", "truncated", "beginning", "empty", "folder", "missing"]
-    specs = {name: WorkerSpec(name=name, path=str(tmp_path / f"{name}.gguf"), threads=1) for name in names}
-    specs["starter"] = WorkerSpec(name="starter", path=str(starter), threads=1)
+async def engines(engine: str, starter_of: dict[str, Path], tmp_path: Path) -> AsyncIterator[Supervisor]:
+    """The starter model, and what only looks like one."""
+    (broken_folders if engine == "mlx" else broken_files)(tmp_path, starter_of[engine])
+    specs = {
+        name: WorkerSpec(name=name, path=str(tmp_path / name), engine=engine, threads=1) for name in BROKEN[engine]
+    }
+    specs["starter"] = WorkerSpec(name="starter", path=str(starter_of[engine]), engine=engine, threads=1)
     supervisor = Supervisor(specs, tmp_path / "logs")
     yield supervisor
     await supervisor.close()
 
 
-@pytest.mark.parametrize("name", ["garbage", "header", "truncated", "beginning", "empty", "folder", "missing"])
-async def test_no_model(engines: Supervisor, name: str, tmp_path: Path) -> None:
-    """A file that is no model is told in one sentence."""
-    with pytest.raises(ModelUnloadable, match=rf"^[^\n]*{name}\.gguf[^\n]*\.$") as raised:
-        await engines.ensure(name)
-    assert str(tmp_path) not in raised.value.sentence
-    state = next(state for state in engines.states() if state.name == name)
-    assert (state.state, state.sentence) == ("broken", raised.value.sentence)
+async def test_no_model(engines: Supervisor, engine: str, tmp_path: Path) -> None:
+    """What is no model is told in one sentence that names it, and nothing that came with it is run."""
+    for name in BROKEN[engine]:
+        with pytest.raises(ModelUnloadable, match=rf"^[^\n]*{name}[^\n]*\.$") as raised:
+            await engines.ensure(name)
+        assert str(tmp_path) not in raised.value.sentence
+        state = next(state for state in engines.states() if state.name == name)
+        assert (state.state, state.sentence) == ("broken", raised.value.sentence)
+    assert not list(tmp_path.rglob("was_here")) and not Path("was_here").exists()
 
 
-async def test_put_right(engines: Supervisor, starter: Path, tmp_path: Path) -> None:
+async def test_put_right(engines: Supervisor, engine: str, starter_of: dict[str, Path], tmp_path: Path) -> None:
     """A model that is put right loads at once."""
     with pytest.raises(ModelUnloadable):
         await engines.ensure("missing")
-    (tmp_path / "missing.gguf").write_bytes(starter.read_bytes())
+    starter = starter_of[engine]
+    (shutil.copytree if starter.is_dir() else shutil.copyfile)(starter, tmp_path / "missing")
     await engines.ensure("missing")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSEGV to send")
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"] if SOAK else ["SIGSEGV"])
 async def test_death_in_an_answer(engines: Supervisor, ask: Ask, name: str) -> None:
     """A death in an answer is told and the next request served."""
     form = {"type": "json_schema", "json_schema": {"schema": {"type": "string", "minLength": 900}}}
@@ -68,10 +74,11 @@ async def test_death_in_an_answer(engines: Supervisor, ask: Ask, name: str) -> N
     assert isinstance(events[-1], protocol.End)
 
 
-def spoken(starter: Path, *lines: bytes, answers: int = 0) -> tuple[list[protocol.Event], str]:
+def spoken(spec: WorkerSpec, *lines: bytes, answers: int = 0) -> tuple[list[protocol.Event], str]:
     """What a worker says to these lines, and its log. Its input ends after so many answers, so it must end too."""
-    argv = worker_command(WorkerSpec(name="m", path=str(starter), threads=1))
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+    with subprocess.Popen(
+        worker_command(spec), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as worker:
         assert worker.stdin and worker.stdout and worker.stderr
         events = [protocol.decode_event(worker.stdout.readline())]
         worker.stdin.write(b"".join(lines) + protocol.encode(protocol.Ping()))
@@ -84,31 +91,31 @@ def spoken(starter: Path, *lines: bytes, answers: int = 0) -> tuple[list[protoco
     return events, log.decode()
 
 
-def test_unreadable_lines(starter: Path) -> None:
+def test_unreadable_lines(spec: WorkerSpec) -> None:
     """A line that cannot be read is logged by its kind alone."""
-    events, log = spoken(starter, b"my secret prompt\n", b'{"op":"my secret"}\n', b"\xff\xfe\n", b"[" * 5000 + b"\n")
+    events, log = spoken(spec, b"my secret prompt\n", b'{"op":"my secret"}\n', b"\xff\xfe\n", b"[" * 5000 + b"\n")
     assert [type(event).__name__ for event in events] == ["Ready", "Pong"]
     assert log.count("a command could not be read") == 4 and "secret" not in log
 
 
-def test_unreadable_request(starter: Path) -> None:
+def test_unreadable_request(spec: WorkerSpec) -> None:
     """A request that cannot be read fails if it has an id."""
-    events, log = spoken(starter, b'{"op":"chat","id":"x","messages":"my secret"}\n', answers=1)
+    events, log = spoken(spec, b'{"op":"chat","id":"x","messages":"my secret"}\n', answers=1)
     assert isinstance(events[1], protocol.Failed)
     assert (events[1].id, events[1].code) == ("x", "bad_request")
     assert "secret" not in log
 
 
-def test_no_conversation_in_log(starter: Path, ask: Ask) -> None:
+def test_no_conversation_in_log(spec: WorkerSpec, ask: Ask) -> None:
     """The text of a conversation is not in the log."""
     chats = [ask("my secret", max_tokens=4), ask("my secret", temperature=-1.0), ask("my secret " * 5000)]
-    _, log = spoken(starter, *(protocol.encode(chat) for chat in chats), answers=3)
+    _, log = spoken(spec, *(protocol.encode(chat) for chat in chats), answers=3)
     assert "secret" not in log
 
 
-def test_gateway_gone(starter: Path) -> None:
+def test_gateway_gone(spec: WorkerSpec) -> None:
     """The worker ends when the gateway is gone."""
-    events, _ = spoken(starter)
+    events, _ = spoken(spec)
     assert isinstance(events[0], protocol.Ready) and events[0].protocol == protocol.PROTOCOL
     assert 0 < events[0].load_seconds < 60
 

@@ -1,0 +1,112 @@
+"""The sockets of a door and the server behind them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from pointsman.core.errors import SetupError
+from pointsman.gateway.connection import Connection, Patience
+from pointsman.gateway.seats import Seats
+from pointsman.system import descriptors
+
+_OWN = 128  # descriptors for upstreams, workers, files: no crowd at a door may take them
+_FEWEST, _MOST = 32, 16_384
+_TRIES = 20  # of any free port, until one is free on both addresses
+
+
+class Server(uvicorn.Server):
+    """Signals are the composition root's: two servers share one process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None."""
+        yield
+
+
+class _Taken(Exception):
+    """`address` has another listener on this port."""
+
+    def __init__(self, address: str, port: int, reason: str) -> None:
+        super().__init__(address)
+        self.address = address
+        self.port = port
+        self.reason = reason
+
+
+def seats() -> Seats:
+    """As many connections as the system's descriptors allow, less those that Pointsman needs itself."""
+    return Seats(max(_FEWEST, min(_MOST, descriptors.raised() - _OWN)))
+
+
+def server(app: Any, places: Seats | None = None, patience: Patience | None = None) -> Server:
+    """An HTTP server of a door; it serves the sockets it is given."""
+    config = uvicorn.Config(
+        app,
+        http=functools.partial(Connection, places or seats(), patience or Patience()),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,  # no proxy stands before a loopback door
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=65,
+    )
+    return Server(config)
+
+
+def listen(port: int, variable: str) -> list[socket.socket]:
+    """Sockets on 127.0.0.1 and, where the machine has it, ::1, on one port; 0 is any that is free on both.
+
+    Raises `SetupError`: a program that calls `localhost` takes whichever of the two answers, so a stranger on one of
+    them would be sent what is meant for Pointsman, key and all.
+    """
+    for tries in reversed(range(_TRIES if port == 0 else 1)):
+        try:
+            return _both(port)
+        except _Taken as taken:
+            if not tries:
+                raise SetupError(
+                    f"Port {taken.port} is taken on {taken.address} ({taken.reason}). End the program that has it, or "
+                    f"set {variable} to another port."
+                ) from None
+    raise AssertionError
+
+
+def _both(port: int) -> list[socket.socket]:
+    first = _bind(socket.AF_INET, "127.0.0.1", port)
+    try:
+        return [first, _bind(socket.AF_INET6, "::1", first.getsockname()[1])]
+    except _Taken:
+        first.close()
+        raise
+    except OSError:  # this machine has no IPv6
+        return [first]
+
+
+def _bind(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    """A socket that listens. Raises `_Taken`, or `OSError` where the machine has no such address."""
+    one = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let two programs share a port
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        one.bind((address, port))
+        one.listen(512)
+    except OSError as error:
+        one.close()
+        if family == socket.AF_INET or error.errno in _IN_THE_WAY:
+            raise _Taken(address, port, error.strerror or str(error)) from None
+        raise
+    return one
+
+
+_IN_THE_WAY = (errno.EADDRINUSE, errno.EACCES)
+"""Windows says `EACCES` of a port that another program has for itself."""
