@@ -46,9 +46,30 @@ def test_the_table(run: Run, door: FakeAdmin) -> None:
     assert (ran.code, lines[0], lines[-1]) == (0, MACHINE, "For this machine we propose small.")
     assert lines[2].startswith("mine ") and lines[2].endswith("is here")
     assert lines[3].split() == (
-        "small tools on the processor 4.4 GB 32,768 (8 bits) 3.4 2.9 GB Apache-2.0 pointsman models pull small".split()
+        [
+            "small",
+            "tools",
+            "on",
+            "the",
+            "processor",
+            "4.4",
+            "GB",
+            "32,768",
+            "(8",
+            "bits)",
+            "3.4",
+            "2.9",
+            "GB",
+            "Apache-2.0",
+            "pointsman",
+            "models",
+            "pull",
+            "small",
+        ]
     )
-    assert lines[4].startswith("huge ") and lines[4].endswith("needs more memory than is free") and "23.0 GB" in lines[4]
+    assert (
+        lines[4].startswith("huge ") and lines[4].endswith("needs more memory than is free") and "23.0 GB" in lines[4]
+    )
 
 
 def test_json(run: Run, door: FakeAdmin) -> None:

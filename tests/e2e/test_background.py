@@ -62,3 +62,17 @@ def test_deleted_while_it_is_made_it_stops(upstream: FakeUpstream, client: opena
     assert upstream.gone.wait(5)
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(made.id)
+
+
+def test_streamed_it_goes_on_without_its_client(upstream: FakeUpstream, client: openai.OpenAI) -> None:
+    """The SDK leaves after the first event, and takes the stream up again from there."""
+    with client.responses.create(model="slow", input="Hello", background=True, stream=True) as stream:
+        first = next(iter(stream))
+    assert first.type == "response.created"
+    assert (first.response.status, first.response.background) == ("queued", True)
+    upstream.release()
+    rest = list(client.responses.retrieve(first.response.id, stream=True, starting_after=0))
+    assert [event.sequence_number for event in rest] == list(range(1, len(rest) + 1))
+    last: Any = rest[-1]
+    assert (last.type, last.response.output_text) == ("response.completed", "The cloud says hello.")
+    assert last.response.to_dict() == client.responses.retrieve(first.response.id).to_dict()

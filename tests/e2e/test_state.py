@@ -225,7 +225,6 @@ def test_what_the_client_does_not_store_is_not_kept(client: openai.OpenAI) -> No
     [
         ({"conversation": "conv_1"}, "'conversation'"),
         ({"background": True, "store": False}, "'background'"),
-        ({"background": True, "stream": True}, "'background'"),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(

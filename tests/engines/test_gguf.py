@@ -128,9 +128,23 @@ def test_any_bytes(tmp_path: Path, raw: bytes) -> None:
 
 
 WORDS = st.sampled_from(
-    "block_count attention.head_count attention.head_count_kv attention.key_length attention.sliding_window "
-    "attention.sliding_window_pattern expert_count expert_used_count vocab_size embedding_length feed_forward_length "
-    "full_attention_interval shortconv.l_cache ssm.inner_size ssm.state_size".split()
+    [
+        "block_count",
+        "attention.head_count",
+        "attention.head_count_kv",
+        "attention.key_length",
+        "attention.sliding_window",
+        "attention.sliding_window_pattern",
+        "expert_count",
+        "expert_used_count",
+        "vocab_size",
+        "embedding_length",
+        "feed_forward_length",
+        "full_attention_interval",
+        "shortconv.l_cache",
+        "ssm.inner_size",
+        "ssm.state_size",
+    ]
 )
 NUMBERS = st.one_of(
     *(st.integers(-5, 70), st.integers(0, BIG), st.floats(), st.text(max_size=4), st.booleans()),

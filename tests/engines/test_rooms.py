@@ -14,7 +14,7 @@ import pytest
 from pointsman.core.engines import Power
 from pointsman.core.fit import MIB
 from pointsman.core.model_shape import Shape
-from pointsman.engines import protocol
+from pointsman.engines import looking, protocol
 from pointsman.engines.looking import Device, File, Look, MainMemory
 from pointsman.engines.steward import Steward
 from pointsman.engines.supervisor import ModelUnloadable, Supervisor, Timing, WorkerDied, WorkerSpec, WorkerState
@@ -268,6 +268,29 @@ async def test_a_header_that_is_wrong(machine: Machine, ask: Ask) -> None:
     state = machine.supervisor.states()[0]
     assert (state.state, machine.started, machine.looks) == ("broken", [], 1)
     assert state.sentence == "a cannot be loaded: its header is damaged."
+
+
+async def test_a_context_that_is_too_big(machine: Machine, ask: Ask, tmp_path: Path) -> None:
+    """It is made as large as fits, instead of ending the worker for want of memory."""
+    machine.supervisor.use({"a": WorkerSpec(name="a", path=str(tmp_path / "a"), context=10**9)})
+    machine.room_for(1)
+    await machine.say("a", ask("say 1"))
+    assert 4096 <= (machine.started[0].context or 0) <= 131_072
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"not a model", b"GGUF" + b"\xff" * 40, b"GGUF\x03\0\0\0" + b"\0" * 16],
+    ids=["garbage", "hostile", "empty"],
+)
+async def test_files_that_are_no_models(machine: Machine, ask: Ask, tmp_path: Path, begin: bytes) -> None:
+    """Seen by a process that is thrown away: one sentence, and no worker."""
+    machine.steward._look = looking.look
+    with (tmp_path / "a").open("r+b") as file:
+        file.write(begin)
+    with pytest.raises(ModelUnloadable, match=r"^a cannot be loaded: [^\n]+[a-z]\.$"):
+        await machine.say("a", ask("say 1"))
+    assert machine.started == [] and len(machine.supervisor.states()[0].sentence) < 100
 
 
 async def test_a_crash_gives_its_memory_back(machine: Machine, ask: Ask) -> None:

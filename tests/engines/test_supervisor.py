@@ -310,7 +310,13 @@ async def test_no_secrets_in_environment(monkeypatch: pytest.MonkeyPatch, fake: 
 def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker is started as a module or by the frozen application."""
     fitted = {"kv": "q8_0", "windowed": True, "gpu_layers": 7}
-    assert worker_command(WorkerSpec(name="m", path="m", **fitted))[-5:] == "--kv q8_0 --gpu-layers 7 --windowed".split()
+    assert worker_command(WorkerSpec(name="m", path="m", **fitted))[-5:] == [
+        "--kv",
+        "q8_0",
+        "--gpu-layers",
+        "7",
+        "--windowed",
+    ]
     spec = WorkerSpec(name="m", path="m.gguf", context=512, threads=1)
     wanted = ["--model", "m.gguf", "--name", "m", "--context", "512", "--threads", "1"]
     assert worker_command(spec) == [sys.executable, "-P", "-m", "pointsman.engines.llama_worker", *wanted]

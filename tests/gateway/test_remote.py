@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from pointsman.core.errors import UpstreamSaid
 from pointsman.gateway import remote
-from pointsman.providers.upstream import Said, UpstreamError
+from pointsman.providers.upstream import UpstreamError
 from pointsman.wire.scan import ChatScan, ResponsesScan, Scan
 
 
@@ -44,20 +45,16 @@ async def test_an_error_under_a_status_of_success_is_one(scan: type[Scan], body:
     """Brokers answer so; a client must not take it for an empty answer, and the next attempt may do better."""
     with pytest.raises(UpstreamError) as raised:
         await remote._body(pieces(body), scan())
-    failed = remote._failed(raised.value)
+    failed = remote._failed(raised.value, "chat", None)
     assert failed.again
     assert failed.refusal.detail == "Too busy."
 
 
-@pytest.mark.parametrize(
-    "body", [b'[{"error": {"code": 400, "message": "No."}}]', b'{"message": "No."}', b'{"error": "No."}']
-)
-def test_the_message_of_an_error_is_found(body: bytes) -> None:
-    """Each vendor wraps it another way."""
-    assert remote._sentence(Said(400, {}, body)) == "No."
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"error": {"message": {"a": 1}}}'])
-def test_what_is_no_message_is_none(body: bytes) -> None:
-    """The reason has the status anyhow."""
-    assert remote._sentence(Said(400, {}, body)) == ""
+def test_what_came_in_a_stream_has_the_status_that_its_words_stand_for() -> None:
+    """A prompt that is too long is the client's own: no other target is tried, and its agent hears the code."""
+    event = b'{"type":"response.failed","response":{"error":{"code":"context_length_exceeded","message":"Too long."}}}'
+    failed = remote._failed(remote._broken("it broke off", event), "responses", None)
+    assert isinstance(failed.refusal, UpstreamSaid)
+    assert (failed.again, failed.refusal.status) == (False, 400)
+    assert failed.refusal.fault.code == "context_length_exceeded"
+    assert failed.refusal.detail == "Too long."

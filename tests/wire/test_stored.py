@@ -65,11 +65,10 @@ def test_reasoning_that_nobody_can_read_is_left_out() -> None:
     assert values(stored.spoken(response(open_, call))) == [{name: call[name] for name in call if name != "id"}]
 
 
-@pytest.mark.parametrize("fields", [{"background": True, "store": False}, {"background": True, "stream": True}])
-def test_what_needs_state_that_is_not_kept_is_refused(fields: dict[str, Any]) -> None:
+def test_what_needs_state_that_is_not_kept_is_refused() -> None:
     """By name."""
     with pytest.raises(BadRequest, match="'background'"):
-        given(**fields)
+        given(background=True, store=False)
 
 
 def test_reasoning_told_in_the_open_goes_along() -> None:
@@ -92,6 +91,17 @@ def test_items_can_be_referred_to_by_id() -> None:
     assert [stored.referred(msgspec.Raw(json.dumps(row).encode())) for row in rows] == ["a", "b", "c", None, None]
     assert stored.item_names(b"[") == ()
     assert stored.referred(msgspec.Raw(b"5")) is None
+
+
+def test_an_event_gets_another_number() -> None:
+    """And what its response says of itself; what says nothing new is none."""
+    frame = stored.event("response.in_progress", 1, b'{"id":"theirs","status":"in_progress"}')
+    found = sse.parse(stored.numbered(frame, 7, {"id": "ours"}) or b"")
+    assert found.name == "response.in_progress"
+    response = {"id": "ours", "status": "in_progress"}
+    assert json.loads(found.data) == {"type": "response.in_progress", "sequence_number": 7, "response": response}
+    for silent in (stored.event("response.created", 0, b"{}"), b": keep-alive\n\n", b"data: [DONE]\n\n"):
+        assert stored.numbered(silent, 7, {}) is None
 
 
 @pytest.mark.parametrize("fields", [{"store": "yes"}, {"previous_response_id": 5}, {"background": 1}])

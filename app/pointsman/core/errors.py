@@ -3,7 +3,8 @@
     PointsmanError              code, HTTP status, one sentence for a person
     ├── Refusal                 the door says no to one request
     │   ├── BadRequest          400  the body cannot be read or asks for what does not exist
-    │   │   └── PreviousNotFound  400  no answer of this agent's has the id that a request continues from
+    │   │   ├── PreviousNotFound  400  no answer of this agent's has the id that a request continues from
+    │   │   └── ContextExceeded  400  the prompt is longer than the model here can read
     │   ├── Unanswerable        400  nothing may and can answer, and time will not mend it
     │   ├── NotAuthorised       401  no key, or an unknown one
     │   ├── PaymentRequired     402  a cap, a person or an unknown price stands in the way
@@ -26,7 +27,19 @@ Sentences never hold key material or the text of a prompt.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+
+class Fault(NamedTuple):
+    """An upstream's own words for its refusal, for a client that knows them; `dialect` is the one it spoke."""
+
+    dialect: str = ""
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+
+
+_UNTOLD = Fault()
 
 
 class PointsmanError(Exception):
@@ -74,6 +87,12 @@ class PreviousNotFound(BadRequest):
 
     code = "previous_response_not_found"
     param = "previous_response_id"
+
+
+class ContextExceeded(BadRequest):
+    """The prompt is longer than the model can read; agents that know this code shorten their conversation."""
+
+    code = "context_length_exceeded"
 
 
 class NotAuthorised(Refusal):
@@ -156,14 +175,17 @@ class TimedOut(UpstreamFailed):
 
 
 class UpstreamSaid(UpstreamFailed):
-    """An upstream's own refusal, passed on with its status and those of its headers that a client obeys."""
+    """An upstream's own refusal, passed on with its status, its words and those of its headers that a client obeys."""
 
     code = "upstream_refused"
 
-    def __init__(self, sentence: str, detail: str, *, status: int, headers: dict[str, str]) -> None:
+    def __init__(
+        self, sentence: str, detail: str, *, status: int, headers: dict[str, str], fault: Fault = _UNTOLD
+    ) -> None:
         super().__init__(sentence, detail)
         self.status = status
         self.headers = headers
+        self.fault = fault
 
 
 class Unavailable(Refusal):

@@ -69,6 +69,7 @@ class Admission:
         self._run = run
         self._decision = decision
         self._ticket = house.line.ticket()
+        self._unattended = house.responses.unattended(run)
 
     async def admit(self, attempt: Attempt, number: int) -> Admitted | Literal["local"]:
         """A hold for this attempt, or `LOCAL`: answer on this machine instead. Raises `Refusal`."""
@@ -196,7 +197,8 @@ class Admission:
 
     async def _before_the_answer(self, way: _Way, asked: Open) -> Admitted | None:
         """A hold, if money comes back while the question is open and the connection held."""
-        while asked.case.open and (left := way.until - time.time()) > 0:
+        until = asked.case.expires + _SLACK if self._unattended else way.until
+        while asked.case.open and (left := until - time.time()) > 0:
             moved = self._house.bus.money()
             await asyncio.wait([moved, asked.ended], timeout=min(left, _LOOK), return_when=asyncio.FIRST_COMPLETED)
             if asked.waits() and not self._behind(way):
@@ -251,7 +253,8 @@ class Admission:
 
     def _question(self, need: Need, way: _Way) -> tuple[Case, Question]:
         key = f"{need.kind} {self._mark(need.attempt)}"
-        case = self._house.approvals.new_case(key, need.kind, way.until)
+        approvals = self._house.approvals
+        case = approvals.new_case(key, need.kind, None if self._unattended else way.until, held=not self._unattended)
         return case, question.build(self._house, self._decision, need, case)
 
     async def _try(self, way: _Way, attempt: Attempt | None = None, note: str = "") -> Admitted | _Shorts:

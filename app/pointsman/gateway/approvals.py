@@ -23,6 +23,9 @@ Noting = Callable[[Question, Case], Awaitable[None]]
 _DEAREST = 10**12  # micro-dollars for a million tokens: a million dollars
 
 
+_CLOSING = 1.0  # seconds after a question's end in which it is closed
+
+
 class Open:
     """A question, its case, and whoever waits for it. `ended` resolves when the case is closed."""
 
@@ -60,7 +63,8 @@ class Approvals:
         that comes back pending means: nobody answered yet, and an answer may still come for the retry.
         """
         with self.waiting(case, question, grant) as found:
-            await asyncio.wait([found.ended], timeout=max(0.0, case.waits_until - time.time()))
+            left = case.waits_until - time.time() + (_CLOSING if case.waits_until >= case.expires else 0.0)
+            await asyncio.wait([found.ended], timeout=max(0.0, left))
             return found.case
 
     @contextmanager
@@ -114,10 +118,13 @@ class Approvals:
         waiting = [found.question for found in self._cases.values() if found.case.open]
         return sorted(waiting, key=lambda question: -question.asked)
 
-    def new_case(self, key: str, kind: str, until: float | None = None) -> Case:
-        """The case of a new question, for its id and its clocks; the connection is held `until` then."""
-        now = time.time()
-        wait = self._wait if until is None else max(0.0, min(self._wait, until - now))
+    def new_case(self, key: str, kind: str, until: float | None = None, *, held: bool = True) -> Case:
+        """The case of a new question, for its id and its clocks; the connection is held `until` then.
+
+        Where none is held, the request waits as long as the question lives.
+        """
+        now, longest = time.time(), self._wait if held else approval.LIFE
+        wait = longest if until is None else max(0.0, min(longest, until - now))
         return approval.ask(secrets.token_hex(6), key, kind, now, wait)
 
     @property

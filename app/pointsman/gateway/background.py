@@ -1,4 +1,7 @@
-"""Responses that are made while their client is away: the same pipeline, with nobody at the other end."""
+"""Responses that are made while their client is away: the same pipeline, with nobody at the other end.
+
+Its events are written down as they come, so that a stream that was lost goes on where it ended.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from pointsman.core.errors import Busy
 from pointsman.core.request import Hints
 from pointsman.gateway import pipeline
 from pointsman.gateway.attempts import Sent
+from pointsman.gateway.following import Told, tell
 from pointsman.gateway.house import House
-from pointsman.gateway.kept_responses import Asked
+from pointsman.gateway.kept_responses import Asked, response_id
 from pointsman.gateway.pipeline import Call
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
@@ -26,16 +30,31 @@ _MOST = 64  # at a time, of one agent
 
 
 class _Unread(Reply):
-    """Keeps what nobody reads yet."""
+    """Keeps what nobody reads yet: a body, or the events of a stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Told, fields: dict[str, Any]) -> None:
         super().__init__(self._take)
         self.status = 0
+        self.stream = False
         self.body = b""
+        self.last: bytes | None = None
+        self._told = told
+        self._fields = fields
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Status and headers. Nobody has to be kept awake."""
+        self.started, self.status = True, status
+        self.stream = any(value.startswith(b"text/event-stream") for _, value in headers)
 
     async def _take(self, message: dict[str, Any]) -> None:
-        self.status = message.get("status", self.status)
-        self.body += message.get("body", b"")
+        data = message.get("body", b"")
+        if not self.stream:
+            self.body += data
+            return
+        frame = stored.numbered(data, len(self._told.frames), self._fields)
+        if frame is not None:
+            self._told.add(frame)
+            self.last = stored.ended(frame) or self.last
 
 
 class Background:
@@ -43,16 +62,19 @@ class Background:
 
     def __init__(self, house: House, run: Run, asked: Asked) -> None:
         self.items = asked.items
+        self.events = Told()
         self._house = house
         self._run = run
         self._asked = asked
-        self._key = (run.agent, f"resp_{run.id.removeprefix('req_')}")
+        self._key = (run.agent, response_id(run))
         self._first = _first(run, asked)
         self._last: bytes | None = None
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, sent: Sent, hints: Hints) -> bytes:
         """Start it; the response as its client first hears of it."""
+        for number, kind in enumerate(("response.created", "response.queued")):
+            self.events.add(stored.event(kind, number, self._first))
         self._house.responses.working[self._key] = self
         self._house.responses.mark(self._run, _first(self._run, None))
         self._task = asyncio.create_task(self._work(sent, hints))
@@ -71,10 +93,10 @@ class Background:
             await asyncio.wait({self._task})
 
     async def _work(self, sent: Sent, hints: Hints) -> None:
-        reply = _Unread()
+        reply = _Unread(self.events, self._fields)
         try:
             await pipeline.serve(Call(self._house, self._run, sent, reply), hints)
-            self._last = self._ended(reply)
+            self._last = reply.last or self._ended(reply)
         except Exception as error:  # noqa: BLE001 nobody waits for this task: the response is where it shows
             self._last = self._failed("server_error", trouble.sentence(error))
 
@@ -83,18 +105,41 @@ class Background:
         last = self._last or stored.changed(self._first, status="cancelled")
         self._house.responses.keep(self._run, self._asked, last)
         self._house.responses.working.pop(self._key, None)
+        self.events.end(last)
+        if self._asked.stream:
+            self._house.responses.heard(self._key, self.events)
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        """What a response says that was made in the background."""
+        return {"id": self._key[1], "background": True, "previous_response_id": self._asked.previous}
 
     def _ended(self, reply: _Unread) -> bytes:
         if reply.status == 200 and stored.named(reply.body):
-            more = {"background": True, "previous_response_id": self._asked.previous}
-            return stored.changed(reply.body, id=self._key[1], **more)
-        message = "The answer broke off before its end."
+            return stored.changed(reply.body, **self._fields)
+        told: dict[str, Any] = {"message": "The answer broke off before its end."}
         with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError):
-            message = str(msgspec.json.decode(reply.body)["error"]["message"])
-        return self._failed("rate_limit_exceeded" if reply.status == 429 else "server_error", message)
+            told = msgspec.json.decode(reply.body)["error"]
+        return self._failed(_code(reply.status, told.get("code")), str(told.get("message")))
 
     def _failed(self, code: str, message: str) -> bytes:
         return stored.changed(self._first, status="failed", error={"code": code, "message": message})
+
+
+def _code(status: int, said: object) -> str:
+    """The refusal's own code, or the vendor's where time may mend it."""
+    if status == 429:
+        return "rate_limit_exceeded"
+    return said if isinstance(said, str) and 400 <= status < 500 else "server_error"
+
+
+async def serve(house: House, run: Run, asked: Asked, given: tuple[Sent, Hints], reply: Reply) -> None:
+    """Start a response, and tell its client of it: at once, or in a stream of its events, which the client may leave."""
+    first = begin(house, run, asked, given)
+    if asked.stream:
+        await tell(reply, house.responses.working[run.agent, response_id(run)].events.after(-1))
+    else:
+        await reply.whole(first)
 
 
 def begin(house: House, run: Run, asked: Asked, given: tuple[Sent, Hints]) -> bytes:

@@ -26,6 +26,7 @@ from pointsman.core.facts import raised
 from pointsman.core.request import Hints
 from pointsman.gateway import background, listing, openapi, pipeline, routes
 from pointsman.gateway.attempts import Sent
+from pointsman.gateway.following import tell
 from pointsman.gateway.house import House
 from pointsman.gateway.kept_responses import Asked, Noted
 from pointsman.gateway.pipeline import Call
@@ -43,7 +44,6 @@ _DIGITS = 6
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SERVED = "Use POST /v1/chat/completions, /v1/responses or /v1/messages, or GET /v1/models; /openapi.json lists all."
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'  # as the vendor of Messages keeps its streams alive
-_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _TRAVEL = (
     *("user-agent", "originator", "session-id", "thread-id", "x-session-affinity", "x-session-id", "x-app"),
     *("traceparent", "tracestate", "x-client-request-id"),
@@ -108,11 +108,7 @@ class Door:
         """What is asked of a response that is kept, or is being made."""
         kept = self._house.responses
         if found.name == "kept" and query.get("stream") == "true":
-            frames = await kept.replay(agent, found.given, query.get("starting_after", ""))
-            await reply.start(200, _STREAM)
-            for frame in frames:
-                await reply.send(frame)
-            return await reply.send(b"", last=True)
+            return await tell(reply, await kept.replay(agent, found.given, query.get("starting_after", "")))
         if found.name == "items":
             return await reply.whole(await kept.items(agent, found.given, query))
         do = {"kept": kept.get, "forget": kept.forget, "cancel": kept.cancel}[found.name]
@@ -144,7 +140,7 @@ class Door:
         )
         run = Run(new_id(), agent)
         if kept.background:
-            await reply.whole(background.begin(self._house, run, kept, (sent, said)))
+            await background.serve(self._house, run, kept, (sent, said), reply)
             return
         if kept.store or kept.previous:
             reply = Noted(reply, self._house.responses, run, kept)

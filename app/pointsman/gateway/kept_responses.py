@@ -7,6 +7,8 @@ live here until they end.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -14,6 +16,7 @@ import msgspec
 from pointsman.core import keeping
 from pointsman.core.errors import BadRequest, NotFound, PreviousNotFound, TooLarge
 from pointsman.core.facts import raised
+from pointsman.gateway.following import Told, replayed
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
 from pointsman.store.responses import KeptResponse, Responses
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 _ENDED = ("completed", "incomplete")
 _LARGE = 262_144  # bytes of a body that is read in a thread, so that the others' streams go on
+_HEARD = 32  # streams made in the background whose events are remembered after their end
 _MOST = 32 * 2**20  # bytes of a conversation that is put together again
 
 
@@ -38,6 +42,7 @@ class Asked(msgspec.Struct, frozen=True):
     previous: str | None = None
     store: bool = False
     background: bool = False
+    stream: bool = False
     sensitivity: str | None = None
 
 
@@ -53,6 +58,7 @@ class Working(Protocol):
     """A response that is being made in the background, of what went in."""
 
     items: bytes
+    events: Told
 
     def told(self) -> bytes:
         """The response as it stands."""
@@ -68,6 +74,7 @@ class KeptResponses:
         self._house = house
         self.store = Responses(house.paths.responses, house.keychain.seal_key)
         self.working: dict[tuple[str, str], Working] = {}
+        self._heard: OrderedDict[tuple[str, str], Told] = OrderedDict()
 
     async def asked(self, agent: str, body: bytes) -> Asked:
         """The request with what it continues from and refers to. Raises `PreviousNotFound` and `NotFound`."""
@@ -87,7 +94,8 @@ class KeptResponses:
             body = stored.expanded(body, items if changed else None)
         if len(body) > _MOST:
             raise TooLarge(f"The whole conversation is over {_MOST // 2**20} MB, the most that Pointsman takes.")
-        return Asked(body, whole, previous, store, bool(given.background), sensitivity)
+        asked = Asked(body, whole, previous, store, bool(given.background), bool(given.stream))
+        return msgspec.structs.replace(asked, sensitivity=sensitivity)
 
     async def _referred(self, agent: str, items: list[msgspec.Raw], names: list[str | None]) -> _Referred:
         """The items, each that only names a kept one in full. Raises `NotFound`."""
@@ -149,12 +157,20 @@ class KeptResponses:
             return stored.changed(kept.response, status="failed", error=error)
         return kept.response
 
-    async def replay(self, agent: str, id_: str, after: str) -> list[bytes]:
-        """The events of a response that has ended."""
-        response = await self.get(agent, id_)
-        if stored.status(response) in ("queued", "in_progress"):
-            raise BadRequest("This response has not ended. Fetch it without 'stream', until it has.")
-        return stored.replayed(response, int(after) if after.isascii() and after.isdecimal() else -1)
+    async def replay(self, agent: str, id_: str, after: str) -> AsyncIterator[bytes]:
+        """The events of a response after a number; of one that is being made, as they come. Raises `NotFound`."""
+        number = int(after) if after.isascii() and after.isdecimal() else -1
+        if working := self.working.get((agent, id_)):
+            return working.events.after(number)
+        response = await self.get(agent, id_)  # what was forgotten is not told from memory either
+        heard = self._heard.get((agent, id_))
+        return heard.after(number) if heard else replayed(response, number)
+
+    def heard(self, key: tuple[str, str], events: Told) -> None:
+        """Remember the events of a stream that has ended, for its client may have lost it before."""
+        self._heard[key] = events
+        if len(self._heard) > _HEARD:
+            self._heard.popitem(last=False)
 
     async def items(self, agent: str, id_: str, query: dict[str, str]) -> bytes:
         """What went in, a page of it."""
@@ -165,6 +181,7 @@ class KeptResponses:
         """It is gone from this machine; what is being made is stopped first."""
         if working := self.working.get((agent, id_)):
             await working.cancel()
+        self._heard.pop((agent, id_), None)
         if not await self.store.delete(agent, id_):
             raise _unknown(id_)
         return msgspec.json.encode({"id": id_, "object": "response", "deleted": True})
@@ -172,6 +189,8 @@ class KeptResponses:
     async def forget_agent(self, agent: str) -> None:
         """Its key is gone: nobody may ask for these any more."""
         await asyncio.gather(*(one.cancel() for (owner, _), one in list(self.working.items()) if owner == agent))
+        for key in [key for key in self._heard if key[0] == agent]:
+            del self._heard[key]
         await self.store.forget(agent=agent)
 
     async def cancel(self, agent: str, id_: str) -> bytes:
@@ -182,6 +201,10 @@ class KeptResponses:
         if b'"background":true' not in response:
             raise BadRequest("Only a response that is made in the background can be cancelled.")
         return response
+
+    def unattended(self, run: Run) -> bool:
+        """Whether nobody holds a connection for this request: its client comes back for the answer."""
+        return (run.agent, response_id(run)) in self.working
 
     def notices(self) -> list[str]:
         """One sentence, if something is wrong with keeping."""
@@ -204,6 +227,11 @@ def _read(body: bytes) -> tuple[stored.Given, list[msgspec.Raw], list[str | None
     given = stored.given(body)
     items = stored.items(given)
     return given, items, [stored.referred(item) for item in items]
+
+
+def response_id(run: Run) -> str:
+    """The id under which a request's client finds its response, where it was made in the background."""
+    return f"resp_{run.id.removeprefix('req_')}"
 
 
 def _no_item(id_: str) -> NotFound:

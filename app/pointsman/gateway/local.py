@@ -6,7 +6,7 @@ import secrets as random_
 import time
 from collections.abc import AsyncGenerator, Iterator
 
-from pointsman.core.errors import BadRequest, Refusal, TooLarge, UpstreamFailed
+from pointsman.core.errors import BadRequest, ContextExceeded, Refusal, UpstreamFailed
 from pointsman.core.pricing import Meters
 from pointsman.engines import protocol
 from pointsman.engines.failures import ModelUnloadable, WorkerDied
@@ -88,5 +88,5 @@ def _neutral(event: protocol.Answer, calls: int, tally: Tally) -> Iterator[Event
 
 def _engine_refusal(event: protocol.Failed) -> Refusal:
     if event.code == "context_exceeded":
-        return TooLarge(event.message)
+        return ContextExceeded(event.message)
     return BadRequest(event.message) if event.code == "bad_request" else UpstreamFailed(event.message)

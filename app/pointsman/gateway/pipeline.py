@@ -202,7 +202,7 @@ async def _refuse(call: Call, refusal: Refusal) -> None:
     run, reply, dialect = call.run, call.reply, call.sent.dialect.name
     run.outcome, run.code, run.reason = record.outcome(refusal), refusal.code, refusal.sentence
     if reply.started:
-        await reply.send(refusals.in_band(refusal, dialect), last=True)
+        await reply.send(refusals.in_band(refusal, dialect, bytes(run.answer)), last=True)
         return
     status, body = refusals.status_and_body(refusal, dialect)
     head = [(b"content-type", b"application/json"), *refusals.headers(refusal), *record.refused_headers(run, refusal)]

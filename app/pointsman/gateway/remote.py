@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +15,7 @@ from pointsman.core.errors import Refusal, TimedOut, UpstreamFailed, UpstreamSai
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
 from pointsman.providers.upstream import VERSION, Said, Upstream, UpstreamError, authorised, lowered
-from pointsman.wire import embeddings, sse
+from pointsman.wire import embeddings, faults, sse
 from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS, Dialect
 from pointsman.wire.scan import UNREADABLE, Scan
@@ -66,7 +66,7 @@ class Remote:
                     yield frame
         except UpstreamError as error:
             job.tally.sent = error.sent
-            raise _failed(error) from None
+            raise _failed(error, way.dialect.name, key) from None
         finally:
             _note(job.tally, way.scan, None)
 
@@ -185,7 +185,7 @@ async def _events(pieces: AsyncIterator[bytes], scan: Scan, job: Job, *, silent:
         for event in _fed(parser, piece):
             seen = scan.data(event.data)
             if seen.error:
-                raise UpstreamError("the provider broke its answer off with an error", sent=True)
+                raise _broken("the provider broke its answer off with an error", event.data)
             if not (silent and seen.usage_only and not job.request.wants_usage):
                 yield Frame(event.raw, seen.content or seen.done)
             if seen.done:
@@ -205,9 +205,13 @@ async def _body(pieces: AsyncIterator[bytes], scan: Scan) -> bytes:
             raise UpstreamError("the provider sent an answer without end", sent=True)
     whole = b"".join(kept)
     if scan.data(whole).error:  # under a status of success
-        reason = "the provider answered with an error"
-        raise UpstreamError(reason, sent=True, said=Said(502, {}, whole))
+        raise _broken("the provider answered with an error", whole)
     return whole
+
+
+def _broken(reason: str, data: bytes) -> UpstreamError:
+    """An error where the status said success: its words tell the status that it should have had."""
+    return UpstreamError(reason, sent=True, said=Said(faults.read(data, "").status, {}, data))
 
 
 def _fed(parser: sse.Parser, piece: bytes) -> list[sse.Event]:
@@ -217,7 +221,7 @@ def _fed(parser: sse.Parser, piece: bytes) -> list[sse.Event]:
         raise UpstreamError("the provider sent an event without end", sent=True) from None
 
 
-def _failed(error: UpstreamError) -> AttemptFailed:
+def _failed(error: UpstreamError, dialect: str, key: str | None) -> AttemptFailed:
     said = error.said
     if said is None:
         kind = TimedOut if error.late else UpstreamFailed
@@ -226,17 +230,8 @@ def _failed(error: UpstreamError) -> AttemptFailed:
         refusal = UpstreamFailed(f"{error.reason}: it does not accept the key that is kept for it.")
         return AttemptFailed(refusal, again=True)
     mistake = said.status in _MISTAKES
-    refusal = UpstreamSaid(f"{error.reason}.", _sentence(said), status=said.status, headers=told(said.headers))
+    read = faults.read(said.body, dialect, said.status, key)
+    refusal = UpstreamSaid(
+        f"{error.reason}.", read.sentence, status=said.status, headers=told(said.headers), fault=read.fault
+    )
     return AttemptFailed(refusal, again=not mistake, fault=not mistake)
-
-
-def _sentence(said: Said) -> str:
-    """The upstream's own message, if it has one; it speaks of the client's own request."""
-    try:
-        found: Any = msgspec.json.decode(said.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    for name in ("error", "message"):  # Google puts a list round it, others leave one of the two out
-        found = found[0] if isinstance(found, list) and found else found
-        found = found.get(name, found) if isinstance(found, dict) else found
-    return found[:500] if isinstance(found, str) else ""

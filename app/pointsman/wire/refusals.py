@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
-from pointsman.core.errors import Refusal, UpstreamSaid
+from pointsman.core.errors import Fault, Refusal, UpstreamSaid
+from pointsman.wire import body as body_
 from pointsman.wire import sse
+from pointsman.wire.faults import TOO_LONG
+from pointsman.wire.scan import UNREADABLE
+from pointsman.wire.translate.answers import Answering
+from pointsman.wire.translate.answers.responses import bare
 
 _OPENAI = {
     400: "invalid_request_error",
@@ -26,6 +32,10 @@ _ANTHROPIC = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
+_LATER = (408, 409, 429)  # statuses that time may mend, as those from 500 on
+_TOO_LONG = "prompt is too long"  # what agents of Messages look for, as their vendor names no code
+_FIRST = 2**20  # bytes in which the first event ends
+_NUMBER = re.compile(rb'"sequence_number":\s*(\d{1,18})')
 
 
 def status_and_body(refusal: Refusal, dialect: str = "chat") -> tuple[int, bytes]:
@@ -33,18 +43,58 @@ def status_and_body(refusal: Refusal, dialect: str = "chat") -> tuple[int, bytes
 
     https://platform.openai.com/docs/guides/error-codes and https://docs.claude.com/en/api/errors describe them.
     """
-    found = {"type": "error", "error": _anthropic(refusal)} if dialect == "messages" else {"error": _openai(refusal)}
+    found = _anthropic(refusal) if dialect == "messages" else {"error": _openai(refusal, dialect)}
     return refusal.status, msgspec.json.encode(found)
 
 
-def in_band(refusal: Refusal, dialect: str = "chat") -> bytes:
-    """The same inside a stream whose status is already out: one whole event."""
+def in_band(refusal: Refusal, dialect: str = "chat", told: bytes = b"") -> bytes:
+    """The same inside a stream whose status is already out: one whole event. `told` is what the client has of it.
+
+    Agents that speak Responses read `response.failed` and pass over `error`.
+    """
     if dialect == "messages":
-        return sse.encode(msgspec.json.encode({"type": "error", "error": _anthropic(refusal)}), "error")
+        return sse.encode(msgspec.json.encode(_anthropic(refusal)), "error")
     if dialect == "responses":
-        error = {"type": "error", "code": refusal.code, "message": message(refusal), "param": None}
-        return sse.encode(msgspec.json.encode({**error, "sequence_number": 0}), "error")
-    return sse.encode(msgspec.json.encode({"error": _openai(refusal)}))
+        failed = {**_begun(told), "status": "failed", "error": failure(refusal)}
+        event = {"type": "response.failed", "sequence_number": _next(told), "response": failed}
+        return sse.encode(msgspec.json.encode(event), "response.failed")
+    return sse.encode(msgspec.json.encode({"error": _openai(refusal, dialect)}))
+
+
+def failure(refusal: Refusal) -> dict[str, str]:
+    """The `error` of a response that failed, with a code of its vendor's.
+
+    Codex tries again after `server_error` and `rate_limit_exceeded`; after `invalid_prompt` it shows the sentence.
+    """
+    if _code(refusal) == TOO_LONG:
+        code = TOO_LONG
+    elif refusal.status == 429:
+        code = "rate_limit_exceeded"
+    else:
+        code = "server_error" if _later(refusal) else "invalid_prompt"
+    return {"code": code, "message": message(refusal)}
+
+
+def _later(refusal: Refusal) -> bool:
+    """Whether trying again may help."""
+    if isinstance(refusal, UpstreamSaid):
+        return refusal.status in _LATER or refusal.status >= 500
+    return refusal.retry
+
+
+def _begun(told: bytes) -> dict[str, Any]:
+    """The response as its client first heard of it."""
+    first = next(iter(sse.Parser().feed(told[:_FIRST])), sse.Event("", b""))
+    try:
+        return dict(body_.fields(bytes(body_.fields(first.data)["response"])))
+    except (*UNREADABLE, ValueError, KeyError):
+        return bare(Answering(id="0", model="", created=0), "failed")
+
+
+def _next(told: bytes) -> int:
+    """The number after the last one; text that a model says cannot stand for one, for its quotes are escaped."""
+    found = _NUMBER.match(told, max(told.rfind(b'"sequence_number":'), 0))
+    return int(found[1]) + 1 if found else 0
 
 
 def headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:
@@ -62,12 +112,33 @@ def message(refusal: Refusal) -> str:
     return f"{refusal.sentence} {refusal.detail}".rstrip()
 
 
-def _openai(refusal: Refusal) -> dict[str, str | None]:
+def _fault(refusal: Refusal) -> Fault:
+    """The upstream's own words, where it is its refusal."""
+    return refusal.fault if isinstance(refusal, UpstreamSaid) else Fault()
+
+
+def _code(refusal: Refusal) -> str:
+    return _fault(refusal).code or refusal.code
+
+
+def _openai(refusal: Refusal, dialect: str) -> dict[str, str | None]:
+    """An upstream's type stands for a client of the same vendor's dialects, the name of a field for one of its own."""
+    fault = _fault(refusal)
     kind = _OPENAI.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request_error")
-    return {"message": message(refusal), "type": kind, "param": refusal.param, "code": refusal.code}
+    return {
+        "message": message(refusal),
+        "type": (fault.type if fault.dialect != "messages" else None) or kind,
+        "param": fault.param if fault.dialect == dialect else refusal.param,
+        "code": _code(refusal),
+    }
 
 
 def _anthropic(refusal: Refusal) -> dict[str, Any]:
     """`details.error_code` is where the vendor's SDK looks for what it can mend by itself."""
+    fault, said = _fault(refusal), message(refusal)
+    if _code(refusal) == TOO_LONG and _TOO_LONG not in said.lower():
+        said = f"{_TOO_LONG}: {said}"
     kind = _ANTHROPIC.get(refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error")
-    return {"type": kind, "message": message(refusal), "details": {"error_code": refusal.code}}
+    own = fault.type if fault.dialect == "messages" else None
+    details = {"error_code": _code(refusal)}
+    return {"type": "error", "error": {"type": own or kind, "message": said, "details": details}}

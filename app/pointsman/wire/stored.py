@@ -17,7 +17,8 @@ from pointsman.wire import sse
 from pointsman.wire.responses import foreign
 from pointsman.wire.scan import UNREADABLE
 
-_ENDS = (b"response.completed", b"response.incomplete")
+_ENDS = (b"response.completed", b"response.incomplete", b"response.failed")
+_LAST = {"completed": "response.completed", "incomplete": "response.incomplete"}
 _HEAD = 400  # bytes of an event in which its kind stands
 _PAGE, _LARGEST_PAGE = 20, 100
 
@@ -68,8 +69,6 @@ def given(body: bytes) -> Given:
     found = body_.peek(_givens, body, "responses")
     if found.background and found.store is False:
         raise BadRequest("'background' needs 'store': the answer is fetched later. Send the request with store true.")
-    if found.background and found.stream:
-        raise BadRequest("'background' and 'stream' are not served together. Fetch the answer with GET instead.")
     return found
 
 
@@ -146,7 +145,7 @@ def referred(raw: msgspec.Raw) -> str | None:
     """The id of the item that this one stands for; None where it stands for itself."""
     try:
         found = _names.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return found.id if found.type == "item_reference" or (found.type is None and found.role is None) else None
 
@@ -184,6 +183,27 @@ def continued(frame: bytes, previous: str) -> bytes:
     except (*UNREADABLE, KeyError):
         return frame
     return sse.encode(msgspec.json.encode(fields), event.name)
+
+
+def event(kind: str, number: int, response: bytes) -> bytes:
+    """An event that holds a response."""
+    told = {"type": kind, "sequence_number": number, "response": msgspec.Raw(response)}
+    return sse.encode(msgspec.json.encode(told), kind)
+
+
+def numbered(frame: bytes, number: int, about: Mapping[str, Any]) -> bytes | None:
+    """An event under this number, whose response says this about itself; None for one that says nothing new."""
+    found = sse.parse(frame)
+    try:
+        fields = body_.fields(found.data)
+    except UNREADABLE:
+        return None
+    if bytes(fields.get("type", b"")) == b'"response.created"':
+        return None
+    fields["sequence_number"] = body_.raw(number)
+    if "response" in fields:
+        fields["response"] = msgspec.Raw(changed(bytes(fields["response"]), **about))
+    return sse.encode(msgspec.json.encode(fields), found.name)
 
 
 def ended(frame: bytes) -> bytes | None:
@@ -233,7 +253,7 @@ def replayed(response: bytes, after: int = -1) -> list[bytes]:
     rows.append(("response.in_progress", {"response": begun}))
     for at, item in enumerate(told.get("output") or ()):
         rows += [(kind, {"output_index": at, **more}) for kind, more in _of_item(item)]
-    rows.append((f"response.{told['status']}", {"response": told}))
+    rows.append((_LAST.get(told["status"], "response.failed"), {"response": told}))
     return [
         sse.encode(msgspec.json.encode({"type": kind, "sequence_number": number, **more}), kind)
         for number, (kind, more) in enumerate(rows)

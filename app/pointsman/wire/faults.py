@@ -1,0 +1,106 @@
+"""What an upstream says of its own refusal: the words that its clients know, whichever vendor wraps them how.
+
+Shapes: https://platform.openai.com/docs/guides/error-codes and https://docs.claude.com/en/api/errors.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from pointsman.core.errors import Fault
+from pointsman.wire.scan import UNREADABLE
+
+TOO_LONG = "context_length_exceeded"
+"""The code at which agents shorten their conversation and go on."""
+
+_WORD = re.compile(r"[A-Za-z0-9_.\[\]-]{1,80}")
+_MOST = 500  # characters of a sentence
+_SHORTEST_KEY = 8  # characters: what is shorter stands in any sentence by chance
+# What keys look like, for an upstream may tell one that is not ours: its own, or the one before a change.
+_KEYS = re.compile(
+    r"\b(?:sk|rk|pk|gsk|csk|xai|fw|tgp|hf|ghp|pat)[-_][\w-]{12,}|\bAIza[\w-]{20,}|\bBearer\s+[\w.~+/-]{12,}", re.I
+)
+_HIDDEN = "[key]"
+_LONG = re.compile(
+    r"(?:prompt|input) is too long|context[ _](?:length|window|size)|(?:token count|tokens).{0,60}exceed|exceed.{0,60}tokens|too many tokens",
+    re.I,
+)
+_TOO_LONG_STATUSES = (400, 413, 422)
+# Statuses of errors that come where no status can be told any more: inside a stream, or under one of success.
+_STATUSES = {
+    TOO_LONG: 400,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "request_too_large": 413,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "server_is_overloaded": 503,
+    "slow_down": 503,
+    "overloaded_error": 529,
+}
+_NUMBERS = (400, 408, 413, 422, 429, 500, 502, 503, 504, 529)
+
+
+class Read(msgspec.Struct, frozen=True):
+    """An upstream's sentence, empty where it has none, the words beside it, and the status they stand for."""
+
+    sentence: str
+    fault: Fault
+    status: int
+
+
+def read(body: bytes, dialect: str, status: int | None = None, key: str | None = None) -> Read:
+    """What a body of this dialect says, without `key` and whatever looks like one. `status` None: none was told."""
+    found = _error(body)
+    sentence = _hidden(_sentence(found), key)
+    words = {name: _word(found, name, key) for name in ("code", "type", "param")}
+    told = words["code"] or _word(found.get("details"), "error_code", key)
+    if status is None:
+        status = _status(told, words["type"], found.get("code"))
+    if told is None and status in _TOO_LONG_STATUSES and _LONG.search(f"{sentence} {words['type']}"):
+        told = TOO_LONG
+    kind = None if words["type"] == "error" else words["type"]
+    return Read(sentence, Fault(dialect=dialect, code=told, type=kind, param=words["param"]), status)
+
+
+def _error(body: bytes) -> dict[str, Any]:
+    """The object that holds the words: vendors put a list, a response or an event round it, or nothing."""
+    try:
+        found: Any = msgspec.json.decode(body)
+    except UNREADABLE:
+        return {}
+    for name in ("response", "error"):
+        found = found[0] if isinstance(found, list) and found else found
+        inner = found.get(name) if isinstance(found, dict) else None
+        found = {"message": inner} if isinstance(inner, str) else inner if isinstance(inner, dict) else found
+    return found if isinstance(found, dict) else {}
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    message = found.get("message")
+    return message[:_MOST] if isinstance(message, str) else ""
+
+
+def _hidden(text: str, key: str | None) -> str:
+    if key and len(key) >= _SHORTEST_KEY:
+        text = text.replace(key, _HIDDEN)
+    return _KEYS.sub(_HIDDEN, text)
+
+
+def _word(found: Any, name: str, key: str | None) -> str | None:
+    """A vendor's word, if it is one and no key."""
+    value = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        return None
+    return value if _hidden(value, key) == value else None
+
+
+def _status(code: str | None, kind: str | None, number: Any) -> int:
+    for word in (code, kind):
+        if word in _STATUSES:
+            return _STATUSES[word]
+    return number if isinstance(number, int) and number in _NUMBERS else 502
