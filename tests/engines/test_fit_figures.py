@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pointsman.core import fit
 from pointsman.core.fit import Setting
 from pointsman.core.model_shape import Shape
-from pointsman.engines import gguf
+from pointsman.engines import gguf, protocol
+from pointsman.engines.supervisor import Supervisor, WorkerSpec
 from tests.fakes import gguf_files
 from tests.fakes.gguf_files import Size
 
@@ -123,6 +124,19 @@ def test_any_size(ask: Ask, tmp_path: Path, **drawn: Any) -> None:
     path = gguf_files.write(tmp_path / "model.gguf", gguf_files.ALL[drawn["name"]](size), "q8_0")
     setting = Setting(context=drawn["context"], slots=drawn["slots"], whole=drawn["whole"])
     compare(gguf.shape(path), setting, ask(path, setting, False), real=False)
+
+
+async def test_a_worker_stays_under(starter: Path, tmp_path: Path) -> None:
+    """What a real worker ever held, with a long prompt, and with its keys and values rounded."""
+    for kv in ("f16", "q8_0"):
+        spec = WorkerSpec(name="m", path=str(starter), context=4096, threads=1, kv=kv, windowed=True, gpu_layers=0)
+        supervisor = Supervisor({"m": spec}, tmp_path)
+        words = [{"role": "user", "content": "Write a long story. " * 300}]
+        chat = protocol.Chat(id=kv, messages=words, max_tokens=20, temperature=0.0)
+        end = [event async for event in supervisor.chat("m", chat)][-1]
+        await supervisor.close()
+        assert isinstance(end, protocol.End) and end.prompt_tokens > 2000
+        assert (end.peak_bytes or 0) <= fit.memory(gguf.shape(starter), Setting(context=4096, kv=kv)).total
 
 
 def test_the_starter(ask: Ask, starter: Path) -> None:

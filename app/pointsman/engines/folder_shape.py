@@ -33,7 +33,9 @@ def shape(folder: Path) -> Shape:
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     if not weights:
         raise ModelProblem("there are no weights in it")
-    meta: dict[str, Any] = {f"mlx.{name}": found for name, keys in _NAMES.items() if (found := _first(config, keys)) is not None}
+    meta: dict[str, Any] = {
+        f"mlx.{name}": found for name, keys in _NAMES.items() if (found := _first(config, keys)) is not None
+    }
     meta |= {"general.architecture": "mlx"}
     layers = meta.get("mlx.block_count", 0)
     part = "ffn_exps" if "mlx.expert_count" in meta else "all"

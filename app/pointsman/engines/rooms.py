@@ -28,6 +28,7 @@ class Rooms:
         self._changed = changed
         self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stands: dict[int, int] = {}
         self._metal: LocalModel | None = None  # the last that MLX ran, or runs
 
     def move(self) -> None:
@@ -71,8 +72,7 @@ class Rooms:
             left = until - asyncio.get_running_loop().time()
             if left <= 0:
                 raise ModelUnloadable(f"{model.name} cannot be loaded: {other.name} is in use, and MLX runs one model.")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), left)
+            await _until(self._moved, left)
         self._metal = model
 
     async def _take(self, model: LocalModel, placed: Placed | None) -> bool:
@@ -128,12 +128,18 @@ class Rooms:
             moved, power = self._moved, await steward.power.now()
             for gone in rules.unloads([one.held for one in self._workers()], now(), power, steward.keep_alive):
                 await self._let_go(self._models[gone.name])
-            for one in self._workers():
-                if one.pid is not None:
-                    stand_back(one.pid, rules.niceness(power))
+            self._stand_back(rules.niceness(power))
             held = [one.held for one in self._workers()]
             wait = rules.next_look(held, now(), power, steward.keep_alive)
             await _until(moved, _TICK if wait is None else min(_TICK, wait))
+
+    def _stand_back(self, niceness: int) -> None:
+        """Each worker once, and again when it is to be another."""
+        wanted = {one.pid: niceness for one in self._workers() if one.pid is not None}
+        for pid, now in wanted.items():
+            if self._stands.get(pid) != now:
+                stand_back(pid, now)
+        self._stands = wanted
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

@@ -107,4 +107,6 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True):
     proposal: str | None
 
 
-ModelCommand = FitModels | PullModel | PausePull | ResumePull | CancelPull | ListPulls | RemoveModel | LoadModel | UnloadModel
+ModelCommand = (
+    FitModels | PullModel | PausePull | ResumePull | CancelPull | ListPulls | RemoveModel | LoadModel | UnloadModel
+)
