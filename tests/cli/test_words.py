@@ -21,7 +21,15 @@ def test_a_bound_is_never_too_little(micros: int) -> None:
 
 @pytest.mark.parametrize(
     ("micros", "text"),
-    [(None, "–"), (0, "$0.00"), (3_410, "$0.0034"), (9_999, "$0.01"), (10_000, "$0.01"), (3_840_000, "$3.84"), (10**10, "$10,000.00")],  # noqa: RUF001 what the app writes
+    [
+        (None, "–"),  # noqa: RUF001 what the app writes
+        (0, "$0.00"),
+        (3_410, "$0.0034"),
+        (9_999, "$0.01"),
+        (10_000, "$0.01"),
+        (3_840_000, "$3.84"),
+        (10**10, "$10,000.00"),
+    ],
 )
 def test_money(micros: int | None, text: str) -> None:
     """Two decimals, an en dash for what is not known, and digits that say something for what is small."""

@@ -103,6 +103,21 @@ def ratio(value: float | None, of: float | None) -> float | None:
     return None if value is None or of is None or of <= 0 else value / of
 
 
+_SLOWER = "added p50 at 1, times nginx's"
+_RATE = "requests a second at 32, times uvicorn + aiohttp's"
+_CPU = "processor time a request at 10, ms"
+# Bounds on one figure of ours in one case: name, case, the figure, bound, aim.
+_BOUNDS: tuple[tuple[str, str, Callable[[Figures], float], float, float | None], ...] = (
+    ("added p50 at 10, ms", "c10", lambda one: one.added.p50, 2, 1),
+    ("added p99 at 10, ms", "c10", lambda one: one.added.p99, 6, None),
+    (_CPU, "c10", lambda one: one.cpu, 0.35, 0.2),
+    ("added p50 of 100 KB bodies at 1, ms", "100 KB", lambda one: one.added.p50, 0.8, None),
+    ("added to the first streamed byte at 1, ms", "stream", lambda one: one.added.first, 0.5, None),
+    ("added to the widest gap of half the streams, ms", "paced", lambda one: one.added.gap, 2, None),
+    ("added to the widest gap of 99 in 100 streams, ms", "paced", lambda one: one.added.gap_p99, 2, None),
+)
+
+
 def checks(runs: Runs, memory: Memory | None, cold: float | None) -> list[Check]:
     """Every bound of the gateway's cost."""
 
@@ -110,45 +125,16 @@ def checks(runs: Runs, memory: Memory | None, cold: float | None) -> list[Check]
         found = figures(runs, case, system)
         return None if found is None else read(found)
 
-    def added(case: str, system: str = OURS) -> float | None:
-        return of(case, system, lambda one: one.added.p50)
-
-    def fast(system: str) -> float | None:
-        return of("c32", system, lambda one: one.per_second)
-
-    one = added("c1")
-    found = [
-        Check(name="added p50 at 1, times nginx's", value=ratio(one, added("c1", NGINX)), bound=5, aim=3),
-        Check(name="added p50 at 10, ms", value=added("c10"), bound=2, aim=1),
-        Check(name="added p99 at 10, ms", value=of("c10", OURS, lambda at: at.added.p99), bound=6),
-        Check(
-            name="requests a second at 32, times uvicorn + aiohttp's",
-            value=ratio(fast(OURS), fast(BARE)),
-            bound=0.5,
-            aim=1,
-            least=True,
-        ),
-        Check(name="processor time a request at 10, ms", value=of("c10", OURS, lambda at: at.cpu), bound=0.35, aim=0.2),
-        Check(name="added p50 of 100 KB bodies at 1, ms", value=added("100 KB"), bound=0.8),
-        Check(
-            name="added to the first streamed byte at 1, ms",
-            value=of("stream", OURS, lambda at: at.added.first),
-            bound=0.5,
-        ),
-        Check(
-            name="added to the widest gap of half the streams, ms",
-            value=of("paced", OURS, lambda at: at.added.gap),
-            bound=2,
-        ),
-        Check(
-            name="added to the widest gap of 99 in 100 streams, ms",
-            value=of("paced", OURS, lambda at: at.added.gap_p99),
-            bound=2,
-        ),
-    ]
+    ours, nginx, litellm = (of("c1", system, lambda one: one.added.p50) for system in (OURS, NGINX, LITELLM))
+    fast, bare = (of("c32", system, lambda one: one.per_second) for system in (OURS, BARE))
+    found = [Check(name=_SLOWER, value=ratio(ours, nginx), bound=5, aim=3)]
+    for name, case, read, bound, aim in _BOUNDS:
+        found.append(Check(name=name, value=of(case, OURS, read), bound=bound, aim=aim))
+    found.append(Check(name=_RATE, value=ratio(fast, bare), bound=0.5, aim=1, least=True))
     found += _at_rest(memory, cold)
-    if (case := added("c1", LITELLM)) is not None:
-        found.append(Check(name="LiteLLM's added p50 at 1, times ours", value=ratio(case, one), bound=20, least=True))
+    if litellm is not None:
+        name = "LiteLLM's added p50 at 1, times ours"
+        found.append(Check(name=name, value=ratio(litellm, ours), bound=20, least=True))
     return found
 
 
@@ -165,13 +151,14 @@ def _at_rest(memory: Memory | None, cold: float | None) -> list[Check]:
 def summary(runs: Runs, memory: Memory | None, colds: Mapping[str, float]) -> dict[str, Any]:
     """Everything, for programs."""
     held = checks(runs, memory, colds.get(OURS))
+    values = {one.name: one.value for one in held}
     rows: dict[str, dict[str, Figures | None]] = {}
     for case, system in runs:
         rows.setdefault(case, {})[system] = figures(runs, case, system)
     return {
-        "ratio_to_nginx": {"p50_c1": held[0].value},
-        "ratio_to_probe": {"throughput_c32": held[3].value},
-        "cpu_ms_per_request": held[4].value,
+        "ratio_to_nginx": {"p50_c1": values[_SLOWER]},
+        "ratio_to_probe": {"throughput_c32": values[_RATE]},
+        "cpu_ms_per_request": values[_CPU],
         "checks": [msgspec.structs.asdict(one) | {"passed": one.passed} for one in held],
         "rows": rows,
         "memory": memory,
