@@ -115,7 +115,8 @@ async def test_after_it_the_stream_tells_of_the_error(busy: BusyHouse, path: str
     assert answer.text.count("Hello") == 1 and "whole" not in answer.text
     last = json.loads(events[-1].partition("data: ")[2])
     assert "broke" in json.dumps(last) or "without end" in json.dumps(last)
-    assert events[-1].startswith("event: error\n") == (path in ("messages", "responses"))
+    named = {"messages": "event: error\n", "responses": "event: response.failed\n"}
+    assert events[-1].startswith(named.get(path, "data: "))
 
 
 @pytest.mark.parametrize("path", ASKED)

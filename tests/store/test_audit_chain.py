@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text, update
 from pointsman.store import chain
 from pointsman.store.audit import Audit, Page, Row
 from pointsman.store.chain import START, Checked, Link
+from pointsman.store.columns import table
 from pointsman.store.db import Database
-from pointsman.store.tables import table
 
 AUDIT = table("audit")
 ROWS = 5

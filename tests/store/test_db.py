@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from pointsman.core.errors import SetupError, Unavailable
+from pointsman.store.columns import table
 from pointsman.store.db import Clash, Database, choose
-from pointsman.store.tables import table
 from tests.store.conftest import Place
 
 TAINTS = table("taints")

@@ -358,7 +358,7 @@ async def test_a_writer_keeps_all_others_out(db: Database, url: str) -> None:
 
 async def test_a_gateway_that_hangs_does_not_lock_out_the_others(db: Database, url: str, monkeypatch: Any) -> None:
     """A machine that falls asleep in a transaction loses it, with the lock; its own next write says so."""
-    monkeypatch.setattr(postgres, "_SESSION", ("SET idle_in_transaction_session_timeout = '50ms'",))
+    monkeypatch.setattr(postgres, "_SESSION", ("SET idle_in_transaction_session_timeout = '500ms'",))
     sleeper = Database.connect(url)
     inside, go = threading.Event(), threading.Event()
 

@@ -22,10 +22,10 @@ from pointsman.core import budget
 from pointsman.core.budget import Account, Cap, Subject
 from pointsman.store import audit
 from pointsman.store.accounts import ACCOUNTS, HOLDS
+from pointsman.store.columns import table
 from pointsman.store.grants import GRANTS
 from pointsman.store.ledger import Charge, Grant, HoldRequest, Ledger, Reserved, Standing
 from pointsman.store.pruning import prune
-from pointsman.store.tables import table
 from tests.fakes.ledger_world import WHO, Made, OnServer, World, belongs, excess, place
 
 SOAK = os.environ.get("POINTSMAN_SOAK") == "1"

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, create_engine, select
 from pointsman.core.budget import Subject, window
 from pointsman.core.errors import BadRequest
 from pointsman.store import holds, spending
+from pointsman.store.columns import table
 from pointsman.store.holds import Books, Charge, HoldRequest, Reserved
 from pointsman.store.rollup import DAY, NAMES, SPANS
 from pointsman.store.spending import BY, SpendRow
-from pointsman.store.tables import METADATA, table
+from pointsman.store.tables import METADATA
 
 SOAK = os.environ.get("POINTSMAN_SOAK") == "1"
 BERLIN = ZoneInfo("Europe/Berlin")
