@@ -25,13 +25,13 @@ from zoneinfo import ZoneInfo
 
 from pointsman.core.budget import Cap, Subject, window
 from pointsman.store.audit import Audit
+from pointsman.store.columns import table
 from pointsman.store.counters import Counters
 from pointsman.store.db import Database
 from pointsman.store.ledger import Charge, HoldRequest, Ledger
 from pointsman.store.rollup import DAY, HALF, HOUR, OWNERS, SUMS
 from pointsman.store.settings import Agents
 from pointsman.store.spending import BY
-from pointsman.store.tables import table
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 20, 18, 40, tzinfo=ZONE).timestamp()

@@ -33,6 +33,12 @@ engine = "llama_cpp"
 source = "vectors"
 context = 4096
 can = ["embeddings"]
+[targets.here-mlx]
+tier = "local"
+engine = "mlx"
+source = "vectors-mlx"
+context = 4096
+can = ["embeddings"]
 [targets.lab]
 tier = "private"
 provider = "far"
@@ -52,6 +58,7 @@ provider = "claude"
 can = ["embeddings"]
 [aliases]
 mine = ["far-vectors", "lab"]
+own = ["here", "lab"]
 [fallback]
 cloud_unavailable = "private"
 local_unavailable = "cloud"
@@ -94,7 +101,10 @@ def why(plan: Plan) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("model", "target"),
-    [("mine", "far-vectors"), ("lab", "lab"), ("auto", "lab"), ("cloud", "far-vectors"), ("private", "lab")],
+    [
+        *(("mine", "far-vectors"), ("lab", "lab"), ("here", "here"), ("auto", "here"), ("local", "here")),
+        *(("cloud", "far-vectors"), ("private", "lab"), ("own", "here")),
+    ],
 )
 def test_one_model_makes_them(model: str, target: str) -> None:
     """The first that can, of those that were meant; there is no second."""
@@ -106,13 +116,13 @@ def test_one_model_makes_them(model: str, target: str) -> None:
 def test_auto_is_always_the_same_model(latency: str, size: int) -> None:
     """Neither size nor haste moves it: what is looked for must have been made by what looks."""
     hints = Hints(latency=latency)
-    assert [one.target for one in planned("auto", size=size, hints=hints).attempts] == ["lab"]
+    assert [one.target for one in planned("auto", size=size, hints=hints).attempts] == ["here"]
 
 
 def test_a_tier_in_the_header_is_the_tier() -> None:
     """It says which auto is meant."""
     assert [one.target for one in planned("auto", hints=Hints(tier="cloud")).attempts] == ["far-vectors"]
-    assert planned("auto", hints=Hints(tier="local")).attempts == ()
+    assert [one.target for one in planned("auto", hints=Hints(tier="private")).attempts] == ["lab"]
 
 
 def test_another_that_could_is_dropped_by_name() -> None:
@@ -125,7 +135,16 @@ def test_another_that_could_is_dropped_by_name() -> None:
     }
 
 
-@pytest.mark.parametrize("model", ["small", "here", "local", "far-chat", "odd", "text-embedding-9"])
+@pytest.mark.parametrize("model", ["own", "auto"])
+def test_nothing_stands_in_for_this_machine(model: str) -> None:
+    """Out of order, it is waited for: vectors of elsewhere would not compare."""
+    plan = planned(model, down={"here": "it is not downloaded"})
+    assert plan.attempts == ()
+    assert why(plan)["here"] == "it is not downloaded"
+    assert why(plan)["lab"].endswith("would not compare")
+
+
+@pytest.mark.parametrize("model", ["small", "here-mlx", "far-chat", "odd", "text-embedding-9"])
 def test_nothing_stands_in(model: str) -> None:
     """Not for a model that makes none, nor for one that is not known."""
     assert planned(model).attempts == ()
@@ -134,8 +153,8 @@ def test_nothing_stands_in(model: str) -> None:
 def test_why_each_cannot() -> None:
     """In words; what could comes first."""
     assert why(planned("small"))["small"] == "it makes no embeddings"
-    for model in ("here", "odd"):
-        assert why(planned(model))[model].startswith("embeddings are made by private and cloud targets")
+    assert why(planned("here-mlx"))["here-mlx"] == "embeddings are made by GGUF models only on this machine"
+    assert why(planned("odd"))["odd"] == "embeddings are made in OpenAI's dialect only"
     assert "would not compare" in planned("text-embedding-9").dropped[0].reason
 
 
@@ -146,9 +165,18 @@ def test_only_input_is_priced() -> None:
 
 
 def test_it_must_fit() -> None:
-    """Without room for an answer."""
-    assert planned("mine", size=320).attempts
-    assert "do not fit" in why(planned("mine", size=400))["far-vectors"]
+    """Without room for an answer, each text by itself; a model here counts its own tokens."""
+
+    def texts(*sizes: int) -> dict[str, Any]:
+        messages = tuple(Message(role="user", digest=str(size), size=size) for size in sizes)
+        return {"messages": messages, "size": sum(sizes)}
+
+    assert planned("mine", **texts(320)).attempts
+    assert planned("mine", **texts(*[320] * 30)).attempts
+    assert "do not fit" in why(planned("mine", **texts(400)))["far-vectors"]
+    assert "do not fit" in why(planned("mine", **texts(100, 420)))["far-vectors"]
+    assert "do not fit" in why(planned("mine", **texts(20), extra_tokens=120))["far-vectors"]
+    assert planned("here", **texts(100_000)).attempts
 
 
 def test_a_rule_moves_no_vectors() -> None:

@@ -59,13 +59,13 @@ def key(gateway: Home) -> str:
     return gateway.agent()
 
 
-@pytest.mark.timeout(7200 if SOAK else 120)
+@pytest.mark.timeout(7200 if SOAK else 240)
 @pytest.mark.parametrize(("label", "mode"), [(label, mode) for label in OPERATIONS for mode in modes(label)])
 def test_what_is_described(gateway: Home, key: str, label: str, mode: GenerationMode) -> None:
     """Requests that fit it and requests that do not: status, type and shape of the answer are those described."""
     operation, address = OPERATIONS[label], gateway.runtime.address.removesuffix("/v1")
 
-    @settings(max_examples=500 if SOAK else 10, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=500 if SOAK else 5, suppress_health_check=list(HealthCheck), database=None)
     @given(st.data())
     def asked(data: st.DataObject) -> None:
         case: Any = data.draw(operation.as_strategy(generation_mode=mode))

@@ -23,7 +23,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "completions": {"prompt": "Hi"},
 }
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-BUSY = b'HTTP/1.1 %d Busy\r\nretry-after: 7\r\nx-request-id: req_theirs\r\ncontent-length: 33\r\n\r\n{"error":{"message":"Slow down"}}'
+BUSY = b'HTTP/1.1 %d Busy\r\nretry-after: 7\r\nx-should-retry: false\r\nx-request-id: req_theirs\r\ncontent-length: 33\r\n\r\n{"error":{"message":"Slow down"}}'
 WHOLE = event("whole") + b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 BROKEN = {
     "cut": b"",
@@ -39,6 +39,9 @@ DOES: dict[str, bytes] = {
     "not-text": STREAM + event("Hello") + b'data: {"choices":[{"delta":{"content":"\xff"}}]}\n\n' + WHOLE,
     "nested": STREAM + b'data: {"error":' + b"[" * 9000 + b"]" * 9000 + b"}\n\n" + WHOLE,
     "no-http": b"nonsense\r\n\r\n",
+    "filtered": STREAM + b'data: {"error":{"message":"Not this.","code":"content_filter"}}\n\n',
+    "made": b'HTTP/1.1 201 Made\r\ncontent-length: 33\r\n\r\n{"error":{"message":"Slow down"}}',
+    "moved": b"HTTP/1.1 302 Moved\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
 }
 
 
@@ -92,6 +95,7 @@ async def test_its_status_and_what_to_do_arrive(busy: BusyHouse, path: str, stat
         "7",
         "req_theirs",
     )
+    assert answer.headers["x-should-retry"] == "false"
     assert "Slow down" in answer.json()["error"]["message"]
     assert ("type" in answer.json()) == (path == "messages")
 
@@ -127,3 +131,33 @@ async def test_what_cannot_be_read_is_no_fault_of_ours(busy: BusyHouse, path: st
     assert answer.status_code in (200, 502)
     assert "does not know" not in answer.text
     assert not list(busy.house.paths.home.rglob("errors.log"))
+
+
+@pytest.mark.parametrize("path", ASKED)
+async def test_a_mistake_that_only_its_stream_tells_is_the_clients(busy: BusyHouse, path: str) -> None:
+    """It hears so by the status, nobody else is asked, and nothing is owed for what brought nothing."""
+    answer = await ask(busy, path, "then-filtered")
+    assert (answer.status_code, "Not this." in answer.text) == (400, True)
+    await busy.all_ended()
+    (row,) = busy.books().rows
+    assert (row["target"], row["outcome"], row["cost"], row["estimated"]) == ("filtered", "rejected", 0, 0)
+
+
+@pytest.mark.parametrize("path", ASKED)
+@pytest.mark.parametrize("model", ["made", "moved"])
+async def test_a_status_of_neither_success_nor_error_is_no_answer(busy: BusyHouse, path: str, model: str) -> None:
+    """Its client would take it for one."""
+    answer = await ask(busy, path, model, **ONE_TRY)
+    assert (answer.status_code, "no answer to a request" in answer.json()["error"]["message"]) == (502, True)
+
+
+async def test_what_nobody_can_read_is_not_told_again(busy: BusyHouse) -> None:
+    """A field that decides nothing may hold bytes that are no text: the request is served without it."""
+    (key,) = await busy.agents("ann")
+    body = b'{"model":"fine","stream":true,"input":"Hi","instructions":"Be brief.","metadata":{"a":"\xff"}}'
+    async with httpx.AsyncClient(timeout=60) as client:
+        head = {"authorization": f"Bearer {key}"}
+        answer = await client.post(f"http://127.0.0.1:{busy.port}/v1/responses", content=body, headers=head)
+    last = json.loads(answer.text.rstrip().rpartition("data: ")[2])
+    assert (answer.status_code, last["type"]) == (200, "response.completed")
+    assert (last["response"]["instructions"], last["response"]["metadata"]) == ("Be brief.", {})

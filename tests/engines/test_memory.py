@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pointsman.engines import memory
-
 
 def test_a_peak_is_of_this_program_alone() -> None:
     """Not of the one that started it, however large that was."""

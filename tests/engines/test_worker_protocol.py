@@ -21,6 +21,7 @@ _events = st.one_of(
     ),
     st.builds(p.Thought, id=_text, text=_text),
     st.builds(p.Calls, id=_text, calls=st.lists(st.builds(p.ToolCall, name=_text, arguments=_text))),
+    st.builds(p.Vector, id=_text, at=st.integers(0, 9), numbers=st.binary()),
     st.builds(p.End, id=_text, finish=_text, prompt_tokens=st.integers(0, 9), completion_tokens=st.integers(0, 9)),
     st.builds(p.Failed, id=_text, code=_text, message=_text),
     st.builds(
@@ -33,6 +34,7 @@ _events = st.one_of(
 )
 _commands = st.one_of(
     st.builds(p.Chat, id=_text, messages=st.lists(st.dictionaries(_text, _text)), seed=st.none() | st.integers(0, 9)),
+    st.builds(p.Embed, id=_text, inputs=st.lists(_text), dimensions=st.none() | st.integers(0, 9)),
     st.builds(p.Cancel, id=_text),
     st.just(p.Ping()),
     st.just(p.Quit()),

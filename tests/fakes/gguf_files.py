@@ -57,6 +57,8 @@ def value(given: Any) -> bytes:
             return struct.pack("<If", _FLOAT, given)
         case str():
             return struct.pack("<I", _STRING) + _string(given)
+        case [str(), *_]:
+            return struct.pack("<IIQ", _ARRAY, _STRING, len(given)) + b"".join(map(_string, given))
         case _:
             items = list(given)
             kind = _BOOL if isinstance(items[0], bool) else _I32

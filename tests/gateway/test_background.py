@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from pointsman.core import approval
+from pointsman.core.errors import Fault, Refusal, UpstreamSaid
 from pointsman.core.request import Hints
 from pointsman.engines.supervisor import Supervisor
-from pointsman.gateway import background
+from pointsman.gateway import background, record
 from pointsman.gateway.attempts import Sent
-from pointsman.gateway.following import Told
+from pointsman.gateway.following import Told, replayed
+from pointsman.gateway.house import House
+from pointsman.gateway.kept_responses import Asked
 from pointsman.gateway.run import Run
 from pointsman.wire import admin, sse
 from pointsman.wire.surfaces import SURFACES
@@ -173,3 +176,112 @@ async def test_what_is_forgotten_is_not_told_from_memory(busy: BusyHouse) -> Non
     await ended(busy, id_)
     await busy.house.responses.forget("tester", id_)
     assert busy.house.responses._heard == {}
+
+
+async def test_a_cancel_that_comes_too_late_loses_no_answer(busy: BusyHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is whole and paid for: only its row was left to write."""
+    write, writing, may = record.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(house: House, run: Run) -> None:
+        writing.set()
+        await may.wait()
+        await write(house, run)
+
+    monkeypatch.setattr(record, "write", slow)
+    id_ = await begun(busy)
+    await writing.wait()
+    await busy.house.responses.cancel("tester", id_)
+    may.set()
+    await busy.all_ended()
+    assert (await told(busy, id_))["status"] == "completed"
+
+
+async def test_a_cancelled_response_takes_its_question_along(busy: BusyHouse) -> None:
+    """Nobody comes back for the answer, and the agent has only so many places."""
+    await busy.do(admin.SetCap(name="daily", limit=1, at_limit="ask"))
+    id_ = await begun(busy)
+    await asking(busy)
+    await busy.house.responses.cancel("tester", id_)
+    assert busy.house.approvals.open() == []
+
+
+async def test_its_followers_hear_the_end_though_it_cannot_be_kept(
+    busy: BusyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None waits for ever."""
+
+    def full(*_: object) -> None:
+        raise OSError("The disk is full.")
+
+    monkeypatch.setattr(busy.house.responses, "keep", full)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    id_ = await begun(busy, stream=True)
+    async with asyncio.timeout(30):
+        frames = [frame async for frame in busy.house.responses.working["tester", id_].events.after(-1)]
+    assert read(frames)[-1]["type"] == "response.completed"
+
+
+ODD = [
+    ({}, "response.failed"),
+    ({"status": "completed", "output": [None]}, "response.completed"),
+    ({"status": "incomplete", "output": [{"type": "function_call"}]}, "response.incomplete"),
+    ({"status": "completed", "output": [{"type": "message", "content": ["a"]}]}, "response.completed"),
+    ({"status": 7, "output": 8}, "response.failed"),
+]
+
+
+@pytest.mark.parametrize(("more", "kind"), ODD)
+async def test_a_response_of_another_shape_ends_too(more: dict[str, Any], kind: str) -> None:
+    """Providers write what they like; whoever follows hears the last of it."""
+    events = Told()
+    events.add(b'data: {"type":"response.created","sequence_number":0}\n\n')
+    events.add(b'data: {"type":"response.queued","sequence_number":1}\n\n')
+    response = json.dumps({"id": "resp_1", **more}).encode()
+    events.end(response)
+    assert read([frame async for frame in events.after(-1)])[-1]["type"] == kind
+    assert read([frame async for frame in replayed(response, -1)])[-1]["type"] == kind
+
+
+async def test_whoever_counted_further_hears_the_end() -> None:
+    """A stream that is told again may have fewer events than it had: its last one comes, under the next number."""
+    events, response = Told(), b'{"id":"resp_1","status":"completed","output":[]}'
+    events.add(b'data: {"type":"response.created","sequence_number":0}\n\n')
+    events.add(b'data: {"type":"response.queued","sequence_number":1}\n\n')
+    events.end(response)
+    for frames in (events.after(500), replayed(response, 500)):
+        (last,) = read([frame async for frame in frames])
+        assert (last["type"], last["sequence_number"]) == ("response.completed", 501)
+
+
+def answered(body: bytes, status: int, refusal: Refusal | None = None) -> dict[str, Any]:
+    """The response that is made of an answer."""
+    run = Run("req_1", "tester")
+    run.refusal = refusal
+    nobody: Any = None
+    made = background.Background(nobody, run, Asked(b'{"metadata":"\xff"}'))
+    reply = background._Unread(Told(), {})
+    reply.status, reply.body = status, body
+    found: dict[str, Any] = json.loads(made._ended(reply))
+    return found
+
+
+def test_a_whole_answer_without_a_status_is_completed() -> None:
+    """Its client polls until it is; bytes that are no text in what was asked change nothing."""
+    assert answered(b'{"id":"resp_a","output":[]}', 200)["status"] == "completed"
+    assert answered(b'{"id":"resp_a","status":"incomplete","output":[]}', 200)["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status", "code", "told_"),
+    [
+        ("responses", 429, "insufficient_quota", "insufficient_quota"),
+        ("responses", 503, "server_is_overloaded", "server_is_overloaded"),
+        ("chat", 429, "insufficient_quota", "rate_limit_exceeded"),
+        ("chat", 503, "overloaded", "server_error"),
+        ("responses", 500, None, "server_error"),
+    ],
+)
+def test_a_vendors_word_stays_for_its_own_client(dialect: str, status: int, code: str | None, told_: str) -> None:
+    """Codex tries again after one and not after another."""
+    refusal = UpstreamSaid("It said no.", status=status, fault=Fault(dialect, code))
+    assert answered(b'{"error":{"code":"upstream_failed","message":"No."}}', status, refusal)["error"]["code"] == told_

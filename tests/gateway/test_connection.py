@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pointsman.gateway import listening
+from pointsman.gateway import connection, listening
 from pointsman.gateway.connection import MOST_HEAD, Patience
 from pointsman.gateway.seats import Seats
 
@@ -299,3 +299,100 @@ async def test_an_error_nobody_caught_is_a_500_and_shows_no_values(capfd: pytest
         assert (await client.answer()).startswith(b"HTTP/1.1 500 ")
     shown = capfd.readouterr()
     assert "sk-secret" not in shown.out + shown.err
+
+
+class Watched(Seats):
+    """Notes who was given a place."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.given: list[Any] = []
+
+    def take(self, one: Any) -> bool:
+        """A place."""
+        self.given.append(one)
+        return super().take(one)
+
+
+async def large(_scope: Any, _receive: Any, send: Any) -> None:
+    """More than the kernel's buffers hold."""
+    head = [(b"content-length", b"%d" % 2**26)]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    await send({"type": "http.response.body", "body": b"a" * 2**26})
+
+
+@pytest.mark.parametrize("by", ["evict", "timeout_keep_alive_handler"])
+async def test_a_client_that_rests_without_having_read_its_answer_is_let_go(by: str) -> None:
+    """Whole answers are held for it, and a descriptor: neither for ever."""
+    seats = Watched(9)
+    async with served(large, SOON, seats) as port, connected(port) as client:
+        await client.say(GET)
+        assert await client.reader.read(1)
+        (one,) = seats.given
+        getattr(one, by)()
+        async with asyncio.timeout(20):
+            while one in one.connections:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_client_that_leaves_is_heard_behind_a_large_body() -> None:
+    """What it sent ahead is read, though it waits in line."""
+    waiting = Waiting()
+    behind = b"POST /second HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n" + b"a" * 900_000
+    async with served(waiting) as port:
+        async with connected(port) as client:
+            await client.say(GET.replace(b"/ ", b"/first ") + behind)
+            await waiting.until(lambda it: it.began == ["/first"])
+        await waiting.until(lambda it: it.left == ["/first"])
+
+
+async def test_what_waits_in_line_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it the client has to go, and its request with it."""
+    monkeypatch.setattr(connection, "_MOST_AHEAD", 100_000)
+    waiting = Waiting()
+    behind = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n" + b"a" * 900_000
+    async with served(waiting) as port, connected(port) as client:
+        with contextlib.suppress(ConnectionError):
+            await client.say(GET.replace(b"/ ", b"/first ") + behind)
+        await waiting.until(lambda it: it.left == ["/first"])
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """The path and the body."""
+    said, more = scope["path"].encode(), True
+    while more:
+        message = await receive()
+        said, more = said + message["body"], message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(said))]})
+    await send({"type": "http.response.body", "body": said})
+
+
+OFFERS = b"host: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+SIZED = b"POST /a HTTP/1.1\r\n" + OFFERS + b"content-length: 5\r\n\r\nhello"
+CHUNKED = b"POST /a HTTP/1.1\r\n" + OFFERS + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+BARE = b"GET /a HTTP/1.1\r\n" + OFFERS + b"\r\n"
+
+
+@pytest.mark.parametrize(("said", "heard"), [(SIZED, b"/ahello"), (CHUNKED, b"/ahello"), (BARE, b"/a")])
+@pytest.mark.parametrize("apart", [False, True])
+async def test_an_upgrade_that_is_offered_is_passed_over(said: bytes, heard: bytes, apart: bool) -> None:
+    """Java's client offers one with every request: it is answered as any other, and so is the next one."""
+    async with served(echo) as port, connected(port) as client:
+        for _ in range(2):
+            head, end, body = said.partition(b"\r\n\r\n")
+            for piece in (head + end, body) if apart else (said,):
+                await client.say(piece)
+                await asyncio.sleep(0.02 if apart else 0)
+            answer = await client.answer()
+            assert answer.endswith(b"\r\n\r\n" + heard)
+            assert b"connection: close" not in answer
+        await client.say(said * 3 + GET)
+        assert [(await client.answer()).rpartition(b"\r\n\r\n")[2] for _ in range(4)] == [heard] * 3 + [b"/"]
+
+
+async def test_many_offers_in_one_piece_are_no_pit() -> None:
+    """Each is passed over in its turn."""
+    async with served(echo) as port, connected(port) as client:
+        await client.say(BARE * 1_500)
+        for _ in range(1_500):
+            assert (await client.answer()).endswith(b"/a")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from pointsman.core.errors import SetupError
 from pointsman.gateway import listening
+from pointsman.gateway.seats import Seats
 
 
 def close(sockets: list[socket.socket]) -> None:
@@ -70,3 +73,48 @@ def test_a_machine_without_ipv6_has_one_address(monkeypatch: pytest.MonkeyPatch)
     sockets = listening.listen(0, "PORT")
     close(sockets)
     assert len(sockets) == 1
+
+
+async def answered(port: int) -> bool:
+    """Whether a door takes one more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    said = await reader.read()
+    writer.close()
+    return said.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_crowd_at_one_door_takes_no_place_at_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person can look and stop whatever the agents do."""
+
+    async def busy(_scope: Any, _receive: Any, _send: Any) -> None:
+        began.set()
+        await over.wait()
+
+    async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    began, over = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(listening, "seats", lambda: Seats(1))
+    doors = [listening.listen(0, "PORT"), listening.listen(0, "PORT")]
+    servers = listening.servers(busy, hello)
+    serving = [asyncio.create_task(one.serve(sockets)) for one, sockets in zip(servers, doors, strict=True)]
+    agents, admin = (sockets[0].getsockname()[1] for sockets in doors)
+    first = asyncio.create_task(answered(agents))
+    await began.wait()
+    assert not await answered(agents)
+    assert await answered(admin)
+    over.set()
+    for one in servers:
+        one.should_exit = True
+    await asyncio.wait([first, *serving])
+    for sockets in doors:
+        close(sockets)
+
+
+@pytest.mark.parametrize(("descriptors", "places"), [(16_384, 8_128), (1_024, 448), (256, 64), (100, 32)])
+def test_each_place_is_worth_two_descriptors(monkeypatch: pytest.MonkeyPatch, descriptors: int, places: int) -> None:
+    """A request that is answered has a connection of its provider's too."""
+    monkeypatch.setattr(listening.descriptors, "raised", lambda: descriptors)
+    assert listening.seats()._most == places

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.test_utils import TestServer
 
+from pointsman.providers import upstream as upstream_
 from pointsman.providers.upstream import Upstream, UpstreamError, authorised
 from tests.fakes.fake_upstream import FakeUpstream
 
@@ -116,3 +118,56 @@ async def test_a_stream_whose_end_follows_its_last_event_keeps_its_connection() 
         await one.close()
         await server.close()
     assert callers[0] is callers[1]
+
+
+REFUSAL = b'{"error":{"code":"context_length_exceeded","message":"Too long."}}'
+
+
+@asynccontextmanager
+async def refusing(then: asyncio.Event) -> AsyncIterator[Upstream]:
+    """The client of a provider that refuses, the second half of its words only when it may."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 400 No\r\ncontent-length: %d\r\n\r\n" % len(REFUSAL) + REFUSAL[:9])
+        await then.wait()
+        writer.write(REFUSAL[9:])
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    one = Upstream("fake", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", silence=20)
+    async with server:
+        yield one
+        then.set()
+        await one.close()
+
+
+async def refusal(one: Upstream) -> bytes:
+    """What it says."""
+    with pytest.raises(UpstreamError) as failed:
+        await answer(one, "any")
+    assert failed.value.said is not None
+    return failed.value.said.body
+
+
+async def test_a_refusal_may_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code and its sentence are whole, though its second half is sent when the first was read."""
+    heard, read = asyncio.Event(), StreamReader.read
+
+    async def told(self: StreamReader, n: int = -1) -> bytes:
+        piece = await read(self, n)
+        heard.set()
+        return piece
+
+    monkeypatch.setattr(StreamReader, "read", told)
+    async with refusing(heard) as one:
+        assert await refusal(one) == REFUSAL
+
+
+async def test_a_refusal_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has come of it when its time is over is kept, and no more than its bound."""
+    monkeypatch.setattr(upstream_, "_ERROR_TIME", 0.2)
+    async with refusing(asyncio.Event()) as one:
+        assert await refusal(one) == REFUSAL[:9]
+        monkeypatch.setattr(upstream_, "_ERROR_BYTES", 5)
+        assert await refusal(one) == REFUSAL[:5]

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from pointsman.core.errors import SetupError, Unavailable
 from pointsman.store.db import Database
+from pointsman.store.schema import STEPS
 from pointsman.store.sqlite import migrate
 from pointsman.store.writer import Writer
 from tests.store.test_db import put, sessions
@@ -127,11 +128,24 @@ async def test_an_older_database_is_brought_forward_step_by_step(db: Database, p
         lambda c: c.exec_driver_sql("UPDATE taints SET note = 'seen'").close(),
     ]
     await db.write(put("a"))
-    await db.write(lambda c: migrate(c, path, steps[:1]))
-    await db.write(lambda c: migrate(c, path, steps))
+    await db.write(lambda c: migrate(c, path, [*STEPS, *steps[:1]]))
+    await db.write(lambda c: migrate(c, path, [*STEPS, *steps]))
     found = await db.read(lambda c: c.exec_driver_sql("SELECT note FROM taints").scalar_one())
     version = await db.read(lambda c: c.exec_driver_sql("PRAGMA user_version").scalar_one())
-    assert (found, version) == ("seen", 3)
+    assert (found, version) == ("seen", len(STEPS) + 3)
+
+
+def test_a_database_of_version_one_is_brought_forward(path: Path) -> None:
+    """It had no table for charges that wait, and one index more."""
+    Database.open(path).close()
+    older = sqlite3.connect(path)
+    older.executescript("DROP TABLE unsummed; CREATE INDEX audit_at ON audit (at); PRAGMA user_version = 1")
+    older.close()
+    Database.open(path).close()
+    now = sqlite3.connect(path)
+    named = {name for (name,) in now.execute("SELECT name FROM sqlite_master")}
+    now.close()
+    assert "unsummed" in named and "audit_at" not in named
 
 
 async def test_a_short_job_does_not_keep_its_thread_while_another_program_writes(path: Path) -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pointsman.core.budget import Cap
 from pointsman.core.errors import BadRequest
 from pointsman.store.db import Database
-from pointsman.store.ledger import Ledger, Reserved
+from pointsman.store.ledger import Grant, Ledger, Reserved
 from tests.fakes.money import DAILY, NOON, TOMORROW, WHO, ZONE, paid, shorts, sums, want
 
 
@@ -228,3 +228,18 @@ async def test_a_cap_made_after_a_clock_went_back_counts_its_day(ledger: Ledger)
     await ledger.settle("a", paid(400), NOON + 3_600)
     await ledger.set_cap(DAILY, NOON)
     assert await sums(ledger) == (400, 0, 0, 0)
+
+
+async def test_a_raise_that_is_taken_back_leaves_what_a_grant_lends(ledger: Ledger) -> None:
+    """The hold that it is lent to ends as it would have, and the grant has all of it again."""
+    await ledger.set_cap(Cap(id="c", name="c", scope="everything", window="day", limit=10), NOON)
+    assert await ledger.raise_cap("c", "", 5, NOON)
+    [raised] = await ledger.grants(NOON)
+    await ledger.reserve(want("a", 14), NOON)
+    await ledger.settle("a", paid(14), NOON)
+    await ledger.add_grant(Grant(id="g", cap="c", key="", binding="b", amount=6, expires=NOON + 60), NOON)
+    assert isinstance(await ledger.reserve(replace(want("h", 4), bindings=("b",)), NOON), Reserved)
+    assert await ledger.revoke(raised.id)
+    assert await ledger.refund("h", NOON)
+    [account] = await ledger.accounts(NOON)
+    assert (account.spent, account.held, account.limit) == (14, 0, 14)

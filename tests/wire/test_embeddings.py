@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from typing import Any
 
 import pytest
@@ -96,3 +98,45 @@ def test_what_is_no_answer_has_no_end(body: bytes) -> None:
     scan = EmbeddingsScan()
     scan.data(body)
     assert (scan.meters, scan.finish) == (None, None)
+
+
+def asked(**fields: Any) -> embeddings.Asked:
+    """What a model of this machine is told."""
+    return embeddings.asked(json.dumps({"model": "here", **fields}).encode())
+
+
+def test_what_a_model_here_is_told() -> None:
+    """Texts in order, the size of the vector, and how it is sent; numbers where nothing is said."""
+    assert asked(input="a") == embeddings.Asked(["a"], None, False)
+    told = asked(input=["a", "b"], dimensions=8, encoding_format="base64", user="me")
+    assert told == embeddings.Asked(["a", "b"], 8, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"input": [1, 2]}, "'input' holds tokens"),
+        ({"input": [[1], [2]]}, "'input' holds tokens"),
+        ({"input": ["a"] * 2049}, "'input' holds 2049 texts"),
+        ({"input": "a", "dimensions": 0}, "'dimensions' must be"),
+        ({"input": "a", "dimensions": "8"}, "dimensions"),
+        ({"input": "a", "encoding_format": "int8"}, "encoding_format"),
+        ({"input": []}, "input"),
+    ],
+)
+def test_what_a_model_here_does_not_take(fields: dict[str, Any], named: str) -> None:
+    """400 with the field."""
+    with pytest.raises(BadRequest, match=named):
+        asked(**fields)
+
+
+@given(st.lists(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3)))
+def test_both_encodings_hold_the_same_numbers(rows: list[list[float]]) -> None:
+    """To the last bit, in order, with the tokens that were read."""
+    vectors = [struct.pack("<3f", *row) for row in rows]
+    plain = json.loads(embeddings.answer("here", vectors, 7, packed=False))
+    packed = json.loads(embeddings.answer("here", vectors, 7, packed=True))
+    assert [row["embedding"] for row in plain["data"]] == rows
+    assert [list(struct.unpack("<3f", base64.b64decode(row["embedding"]))) for row in packed["data"]] == rows
+    assert [row["index"] for row in plain["data"]] == list(range(len(rows)))
+    assert plain["usage"] == packed["usage"] == {"prompt_tokens": 7, "total_tokens": 7}

@@ -106,3 +106,57 @@ def test_another_mistake_does_not() -> None:
 def test_where_no_status_was_told_the_words_tell_it(error: dict[str, Any], status: int) -> None:
     """Inside a stream, or under a status of success."""
     assert read({"error": {"message": "No.", **error}}, status=None).status == status
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("invalid_image", 400),
+        ("invalid_base64_image", 400),
+        ("image_too_large", 400),
+        ("image_content_policy_violation", 400),
+        ("cyber_policy", 400),
+        ("content_filter", 400),
+        ("usage_not_included", 402),
+        ("invalid_api_key", 401),
+        ("authentication_error", 401),
+        ("permission_error", 403),
+        ("model_not_found", 404),
+        ("not_found_error", 404),
+        ("usage_limit_reached", 429),
+        ("imagery", 502),
+        ("vector_store_timeout", 502),
+    ],
+)
+def test_what_time_does_not_mend_is_no_fault_of_the_providers(word: str, status: int) -> None:
+    """As a code, and where a vendor names it as the type: its SDK would ask again after anything above."""
+    assert read({"error": {"message": "No.", "code": word}}, status=None).status == status
+    assert read({"error": {"message": "No.", "type": word}}, status=None).status == status
+
+
+@pytest.mark.parametrize("number", [401, 402, 403, 404])
+def test_a_number_of_the_clients_stands(number: int) -> None:
+    """Brokers put the status itself where others have a word."""
+    assert read({"error": {"message": "Provider returned error", "code": number}}, status=None).status == number
+
+
+@pytest.mark.parametrize("secret", [KEY, "sk-proj-Ab12Cd34Ef56Gh78"])
+@pytest.mark.parametrize("before", [488, 495, 499])
+def test_a_key_that_stands_where_a_sentence_is_cut_is_hidden(secret: str, before: int) -> None:
+    """None of its characters is left."""
+    found = read({"error": {"message": "." * (before - 1) + " " + secret}}).sentence
+    assert found == ("." * (before - 1) + " [key]")[:500]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "`max_tokens` must be less than or equal to `32768`, less than the `context_window` for this model",
+        "The value of max_tokens exceeds the limit of 8192",
+    ],
+)
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "body.max_output_tokens"])
+def test_an_answer_that_may_be_too_long_is_no_prompt_that_is(sentence: str, field: str) -> None:
+    """An agent that shortens its conversation would ask for as many tokens again."""
+    assert read({"error": {"message": sentence, "param": field}}).fault.code is None
+    assert read({"error": {"message": sentence, "param": "messages"}}).fault.code == "context_length_exceeded"

@@ -130,6 +130,11 @@ def said(status: int, **fault: Any) -> UpstreamSaid:
         (said(400), "invalid_prompt"),
         (said(400, code="context_length_exceeded"), "context_length_exceeded"),
         (ContextExceeded(""), "context_length_exceeded"),
+        (said(429, dialect="responses", code="insufficient_quota"), "insufficient_quota"),
+        (said(503, dialect="responses", code="server_is_overloaded"), "server_is_overloaded"),
+        (said(400, dialect="responses", code="invalid_image"), "invalid_image"),
+        (said(429, dialect="chat", code="insufficient_quota"), "rate_limit_exceeded"),
+        (said(503, dialect="responses", type="odd"), "server_error"),
     ],
 )
 def test_the_code_tells_codex_what_to_do(refusal: Refusal, code: str) -> None:

@@ -151,6 +151,12 @@ def test_items_are_listed_in_pages() -> None:
     assert json.loads(stored.page(b"[]", {}))["first_id"] is None
 
 
+def test_a_page_of_a_great_many_is_the_largest_page() -> None:
+    """However many digits its number has."""
+    rows = json.dumps([{"role": "user", "content": "a"}] * 101).encode()
+    assert len(json.loads(stored.page(rows, {"limit": "9" * 5000}))["data"]) == 100
+
+
 def test_events_are_told_again() -> None:
     """As the vendor's types want them, from a number on."""
     whole = ResponsesWriter(ABOUT).whole(EVENTS)

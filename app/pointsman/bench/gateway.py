@@ -28,6 +28,7 @@ def start(place: Place, upstream: Upstream, profile: Path | None = None) -> tupl
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         "BENCH_KEY": "sk-upstream",
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's second start finds what the first one compiled
     port = free_port()
     program = ["pointsman"] if profile is None else ["pointsman.bench.profiled", str(profile)]
     command = [sys.executable, "-m", *program, "gateway", "--port", str(port), "--admin-port", "0"]

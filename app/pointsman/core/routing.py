@@ -151,14 +151,20 @@ def _pinned(request: Request, catalog: Catalog) -> str | None:
         meant = list(catalog.aliases.get(asked, (asked,)))
     elif asked in ("", "auto", "local", "private", "cloud"):  # the order is always the same, whatever is asked
         tier = request.hints.tier or asked
-        meant = _ordered(catalog, [tier] if tier in ("local", "private", "cloud") else ["private", "cloud"])
+        meant = _ordered(catalog, [tier] if tier in ("local", "private", "cloud") else ["local", "private", "cloud"])
     return next((name for name in meant if _makes_vectors(catalog.targets[name], catalog)), "")
 
 
 def _makes_vectors(target: Target, catalog: Catalog) -> bool:
-    """Only over HTTP, by a provider that speaks as OpenAI does."""
+    return "embeddings" in target.can and _no_vectors(target, catalog) is None
+
+
+def _no_vectors(target: Target, catalog: Catalog) -> str | None:
+    """Why it makes none whatever it says of itself: here only models in GGUF files do, elsewhere who speaks as OpenAI."""
+    if target.engine is not None:
+        return None if target.engine == "llama_cpp" else "embeddings are made by GGUF models only on this machine"
     spoken = catalog.providers[target.provider].dialects if target.provider is not None else ()
-    return "embeddings" in target.can and target.tier != "local" and spoken != ("messages",)
+    return "embeddings are made in OpenAI's dialect only" if spoken == ("messages",) else None
 
 
 def _printable(name: str) -> str:
@@ -202,8 +208,8 @@ def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
     """Vectors are not answers; several answers at once exist only where client and provider both speak chat."""
     if request.embeds != ("embeddings" in target.can):
         return _NO_VECTORS if request.embeds else "it makes embeddings, not answers"
-    if request.embeds and not _makes_vectors(target, catalog):
-        return "embeddings are made by private and cloud targets of OpenAI's dialect only"
+    if request.embeds and (never := _no_vectors(target, catalog)):
+        return never
     several = request.dialect in catalog.dialects(target, tools=request.tools > 0)
     return "it gives one answer at a time" if request.n > 1 and not several else None
 
@@ -235,9 +241,17 @@ def _problem(target: Target, request: Request, facts: Facts, now: Circumstances)
             return lacking
     if request.unpriced and _by_the_token(target, now.rates.get(target.name)):
         return f"{request.unpriced} has a price that cannot be bounded yet"
-    if facts.estimate + _least(request) > target.context:
-        return f"about {facts.estimate} tokens do not fit its {target.context}"
+    read = _at_once(request, facts)
+    if read + _least(request) > target.context and not (request.embeds and target.engine):  # that counts them itself
+        return f"about {read} tokens do not fit its {target.context}"
     return None
+
+
+def _at_once(request: Request, facts: Facts) -> int:
+    """Tokens that the model sees together: each text of a batch has a vector of its own."""
+    if not request.embeds or not request.size or request.extra_tokens:
+        return facts.estimate
+    return facts.estimate * max(message.size for message in request.messages) // request.size
 
 
 def _by_the_token(target: Target, rates: Rates | None) -> bool:

@@ -7,15 +7,17 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 from msgspec import Struct
 
 from pointsman.core.errors import PointsmanError
 from pointsman.engines import hub as hub_
 from pointsman.engines.hub import Hub, HubProblem, Interrupted, Opened
 from pointsman.engines.part import Part, Promise
+
+if TYPE_CHECKING:  # hub.py loads it
+    import httpx
 
 _BLOCK = 1 << 20
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")

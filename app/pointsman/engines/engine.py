@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pointsman.engines import protocol
 
@@ -31,3 +31,11 @@ class Engine(Protocol):
 
     def remove(self, request_id: str) -> protocol.End | None:
         """Take a request out before its end; None when it is not here."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """What an engine whose model makes vectors can do as well."""
+
+    def embed(self, asked: protocol.Embed) -> None:
+        """Take texts in. Raises `Rejected`."""

@@ -9,14 +9,16 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-import httpx
 import msgspec
 
 from pointsman.core.errors import NotFound, PointsmanError
 from pointsman.engines.hub_choice import Checksum, HubFile
+
+if TYPE_CHECKING:  # it takes 0.1 s and 6 MB, and most gateways download nothing
+    import httpx
 
 ENDPOINT = "https://huggingface.co"
 _MOST_REDIRECTS = 8
@@ -132,6 +134,8 @@ def from_environment(environ: Mapping[str, str]) -> Hub:
 
 def client(stall: float) -> httpx.AsyncClient:
     """Follows no redirect by itself, so that each is looked at; `stall` is the longest time without a byte."""
+    import httpx
+
     limits = httpx.Timeout(30.0, connect=15.0, read=stall)
     agent = {"user-agent": "pointsman", "accept-encoding": "identity"}
     return httpx.AsyncClient(timeout=limits, headers=agent, follow_redirects=False, verify=_trusted())
@@ -140,6 +144,8 @@ def client(stall: float) -> httpx.AsyncClient:
 @functools.cache
 def _trusted() -> ssl.SSLContext:
     """The authorities that name servers, read once: 50 to 250 ms."""
+    import httpx
+
     return httpx.create_ssl_context()
 
 
@@ -223,6 +229,8 @@ def _is_address(url: str) -> bool:
 @contextlib.contextmanager
 def reaching(host: str) -> Iterator[None]:
     """Errors of the connection, as sentences."""
+    import httpx
+
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:

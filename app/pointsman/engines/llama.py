@@ -6,60 +6,46 @@ Not thread safe: one thread owns a `LlamaModel`.
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt, native_check
 from pointsman.engines.llama_api import C
+from pointsman.engines.llama_batch import Batch
+from pointsman.engines.llama_file import KINDS, ModelOptions, cells, load, tokens_of
 from pointsman.engines.llama_sampler import Sampler, Vocabulary
 from pointsman.engines.sampling import Sampling
 from pointsman.engines.slots import Run
 
+__all__ = ["STEP_TOKENS", "LlamaModel", "ModelOptions"]
+
 STEP_TOKENS = 512
-_USUAL_CONTEXT = 8192
-_KINDS = {"f16": C.GGML_TYPE_F16, "q8_0": C.GGML_TYPE_Q8_0}
-
-
-class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What to load and how; `context` None takes a usual size, and it is never more than the model was trained for.
-
-    `kv` rounds what is kept; `windowed` forgets what is behind a layer's window; `gpu_layers` None moves all.
-    """
-
-    path: str
-    context: int | None
-    threads: int
-    slots: int
-    kv: str | None = None
-    windowed: bool = False
-    gpu_layers: int | None = None
 
 
 class LlamaModel:
-    """A loaded model with one context that `slots` sequences share."""
+    """A loaded model with one context that `slots` sequences share. `loaded` is the file's model where it is there."""
 
-    def __init__(self, options: ModelOptions, interrupt: Interrupt) -> None:
-        _check_file(options.path)
-        C.llama_backend_init()
-        self._model = _load(options)
+    def __init__(self, options: ModelOptions, interrupt: Interrupt, loaded: Any = None) -> None:
+        self._model = loaded or load(options)
         self._context = _open_context(self._model, options)
         memory, vocab = C.llama_get_memory(self._context), C.llama_model_get_vocab(self._model)
         if not memory or not vocab or C.llama_model_has_encoder(self._model):
             raise LoadFailed(f"{Path(options.path).name} is not a model that answers in text.")
         self._memory, self._vocab = memory, vocab
         self._window = int(C.llama_model_n_swa(self._model)) if options.windowed else 0
+        stateful = C.llama_model_is_recurrent(self._model) or C.llama_model_is_hybrid(self._model)
+        self.shares = not (stateful or self._window)
         self.context = int(C.llama_n_ctx(self._context))
         self.slots = options.slots
         self.vocabulary = C.llama_vocab_n_tokens(vocab)
-        self._batch = _Batch(STEP_TOKENS)
-        self._check = C.ggml_abort_callback(native_check())  # kept here: llama.cpp only borrows it
+        self._batch = Batch(STEP_TOKENS)
+        # Kept here: llama.cpp only borrows them.
+        self._check, self._interrupt = C.ggml_abort_callback(native_check()), interrupt
         C.llama_set_abort_callback(self._context, self._check, interrupt.pointer)
         self.bos = self._special(C.llama_vocab_bos(vocab))
         self.eos = self._special(C.llama_vocab_eos(vocab))
@@ -119,6 +105,15 @@ class LlamaModel:
         C.llama_memory_seq_rm(self._memory, slot, -1, -1)
         return False
 
+    def copy(self, source: int, slot: int, length: int) -> bool:
+        """Let a slot hold the first `length` tokens of another, in the same cells; False when it then holds nothing.
+
+        Only where the model `shares`: a state, or a window that moved on, is of the other's last token.
+        """
+        C.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        C.llama_memory_seq_cp(self._memory, source, slot, -1, -1)
+        return self.keep(slot, length)
+
     def _forgot(self, slot: int, length: int) -> bool:
         """Whether layers with a window no longer hold what the token after so many would look back at."""
         first = int(C.llama_memory_seq_pos_min(self._memory, slot))
@@ -134,14 +129,7 @@ class LlamaModel:
         return Sampler(Vocabulary(self._vocab, self.vocabulary, self.piece), sampling, grammar)
 
     def _tokens(self, text: str, begin: bool) -> list[int]:
-        raw = text.encode("utf-8", "replace")
-        size = len(raw) + 8
-        while True:
-            buffer = (C.llama_token * size)()
-            count = C.llama_tokenize(self._vocab, raw, len(raw), buffer, size, begin, True)
-            if count >= 0:
-                return buffer[:count]
-            size = -count
+        return tokens_of(self._vocab, text, begin)
 
     def _piece(self, token: int, special: bool) -> bytes:
         size = 256
@@ -156,75 +144,16 @@ class LlamaModel:
         return self._piece(token, True).decode("utf-8", "replace") if token >= 0 else ""
 
 
-class _Batch:
-    """llama.cpp's batch over numpy arrays, so that filling it costs no call per token."""
-
-    def __init__(self, size: int) -> None:
-        self._token, self._position, self._slot = (np.zeros(size, np.int32) for _ in range(3))
-        self._count = np.ones(size, np.int32)
-        self._wanted = np.zeros(size, np.int8)
-        first = self._slot.ctypes.data
-        pointer = ctypes.POINTER(C.llama_seq_id)
-        self._slots = (pointer * size)(*(ctypes.cast(first + 4 * at, pointer) for at in range(size)))
-        native = cast("Any", C.llama_batch())
-        native.token = self._token.ctypes.data_as(ctypes.POINTER(C.llama_token))
-        native.pos = self._position.ctypes.data_as(ctypes.POINTER(C.llama_pos))
-        native.n_seq_id = self._count.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-        native.seq_id = self._slots
-        native.logits = self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
-        self.native = native
-
-    def fill(self, runs: Sequence[Run]) -> None:
-        at = 0
-        for run in runs:
-            end = at + len(run.tokens)
-            self._token[at:end] = run.tokens
-            self._position[at:end] = np.arange(run.start, run.start + len(run.tokens))
-            self._slot[at:end] = run.slot
-            self._wanted[at:end] = 0
-            self._wanted[end - 1] = run.complete
-            at = end
-        self.native.n_tokens = at
-
-
-def _check_file(path: str) -> None:
-    """llama.cpp says only that it failed; these are the failures that a person can mend."""
-    name = Path(path).name
-    try:
-        with Path(path).open("rb") as file:
-            magic = file.read(4)
-    except FileNotFoundError:
-        raise LoadFailed(f"The model file {name} is not there.") from None
-    except OSError as error:
-        raise LoadFailed(f"The model file {name} cannot be read: {error.strerror or 'unknown error'}.") from None
-    if magic != b"GGUF":
-        raise LoadFailed(f"{name} is not a GGUF file.")
-
-
-def _load(options: ModelOptions) -> Any:
-    params = C.llama_model_default_params()
-    # WORKAROUND: https://github.com/ggml-org/llama.cpp/issues/20824, drop when repacking for AMX no longer crashes.
-    params.use_extra_bufts = False
-    if options.gpu_layers is not None:
-        params.n_gpu_layers = options.gpu_layers
-    model = C.llama_model_load_from_file(os.fsencode(options.path), params)
-    if not model:
-        name = Path(options.path).name
-        raise LoadFailed(f"{name} cannot be loaded: it is damaged, not complete, or of a kind this version cannot run.")
-    return model
-
-
 def _open_context(model: Any, options: ModelOptions) -> Any:
-    trained = int(C.llama_model_n_ctx_train(model)) or _USUAL_CONTEXT
     params = C.llama_context_default_params()
-    params.n_ctx = min(options.context or _USUAL_CONTEXT, trained)
+    params.n_ctx = cells(model, options)
     params.n_batch = params.n_ubatch = STEP_TOKENS
     params.n_seq_max = params.n_outputs_max = options.slots
     params.n_threads = params.n_threads_batch = options.threads
     params.kv_unified = True
     params.swa_full = not options.windowed
     if options.kv is not None:
-        params.type_k = params.type_v = _KINDS[options.kv]
+        params.type_k = params.type_v = KINDS[options.kv]
     params.no_perf = True
     opened = C.llama_init_from_model(model, params)
     if not opened:

@@ -13,7 +13,7 @@ from pointsman.engines.job import Job
 from pointsman.engines.llama import STEP_TOKENS, LlamaModel
 from pointsman.engines.llama_sampler import Sampler
 from pointsman.engines.pace import Pace
-from pointsman.engines.slots import Run, choose_slot, has_room, plan_step
+from pointsman.engines.slots import Place, Run, choose_slot, has_room, plan_step, share, worth_waiting
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ class LlamaEngine:
         self._active: dict[int, Job[Sampler]] = {}
         # What idle slots still hold, least recently used first.
         self._idle: dict[int, list[int]] = {slot: [] for slot in range(model.slots)}
+        # Of a slot's tokens, how many lie in the cells of another request, while that is under way.
+        self._borrowed: dict[int, tuple[Job[Sampler], int]] = {}
         self._pace = Pace(STEP_TOKENS)
         self._dialogue = Dialogue(model, tool_format)
 
@@ -82,15 +84,46 @@ class LlamaEngine:
     def _admit(self) -> Iterator[protocol.Answer]:
         while self._waiting and self._idle:
             job = self._waiting[0]
-            lengths = [len(other.tokens) for other in self._active.values()]
-            if not has_room(lengths, len(job.tokens), self.context):
+            place = self._place(job)
+            if place is None:
+                return
+            added = len(job.tokens) - (place.kept if place.source in self._active else 0)
+            if not has_room(self._lengths(), added, self.context):
                 return
             self._waiting.popleft()
-            place = choose_slot(self._idle, job.tokens)
+            job.done = self._take_over(place)
             del self._idle[place.slot]
-            job.done = place.kept if self._model.keep(place.slot, place.kept) else 0
             self._active[place.slot] = job
             yield from job.start()
+
+    def _place(self, job: Job[Sampler]) -> Place | None:
+        """Where it goes; None while it is better to wait until another prompt has computed what both begin with."""
+        place = choose_slot(self._idle, job.tokens)
+        if not self._model.shares:
+            return place
+        active = {slot: other.tokens[: other.done] for slot, other in self._active.items()}
+        place = share(place, self._idle, active, job.tokens)
+        reading = (other.tokens for other in self._active.values() if other.done < other.prompt_tokens)
+        return None if worth_waiting(place.kept, reading, job.tokens) else place
+
+    def _lengths(self) -> list[int]:
+        """The cells that each request under way takes, without those of another's that it shares."""
+        return [len(job.tokens) - self._shared(slot) for slot, job in self._active.items()]
+
+    def _shared(self, slot: int) -> int:
+        lender, count = self._borrowed.get(slot, (None, 0))
+        return count if lender in self._active.values() else 0
+
+    def _take_over(self, place: Place) -> int:
+        """How many tokens of its new prompt a slot holds afterwards."""
+        self._borrowed.pop(place.slot, None)
+        if place.source is None:
+            return place.kept if self._model.keep(place.slot, place.kept) else 0
+        if not self._model.copy(place.source, place.slot, place.kept):
+            return 0
+        if place.source in self._active:
+            self._borrowed[place.slot] = self._active[place.source], place.kept
+        return place.kept
 
     def _extend(self, slot: int, job: Job[Sampler], row: int) -> list[protocol.Answer]:
         logits = self._model.logits(row)

@@ -18,6 +18,8 @@ def main(argv: Sequence[str]) -> int:
 def load(wanted: Wanted, interrupt: Interrupt) -> Engine:
     """Raises `LoadFailed`."""
     # Only now, as loading llama.cpp may print, and what it prints must not meet the protocol.
+    from pointsman.engines import llama_file, llama_vectors
+    from pointsman.engines.embed_engine import EmbedEngine
     from pointsman.engines.llama import LlamaModel, ModelOptions
     from pointsman.engines.llama_engine import LlamaEngine
 
@@ -30,7 +32,10 @@ def load(wanted: Wanted, interrupt: Interrupt) -> Engine:
         windowed=wanted.windowed,
         gpu_layers=wanted.gpu_layers,
     )
-    return LlamaEngine(LlamaModel(options, interrupt), wanted.tool_format)
+    loaded = llama_file.load(options)
+    if llama_vectors.pooling(loaded) is not None:
+        return EmbedEngine(llama_vectors.LlamaVectors(loaded, options, interrupt))
+    return LlamaEngine(LlamaModel(options, interrupt, loaded), wanted.tool_format)
 
 
 if __name__ == "__main__":

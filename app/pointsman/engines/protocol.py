@@ -40,6 +40,14 @@ class Chat(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="op"
     template: dict[str, Any] = {}
 
 
+class Embed(msgspec.Struct, frozen=True, kw_only=True, tag="embed", tag_field="op"):
+    """Make a vector of each text. `dimensions` keeps only so many of its first numbers."""
+
+    id: str
+    inputs: list[str]
+    dimensions: int | None = None
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", tag_field="op"):
     """Stop the request; it ends with finish "cancelled"."""
 
@@ -54,7 +62,8 @@ class Quit(msgspec.Struct, frozen=True, tag="quit", tag_field="op"):
     """Exit now."""
 
 
-Command = Chat | Cancel | Ping | Quit
+Asked = Chat | Embed
+Command = Asked | Cancel | Ping | Quit
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready", tag_field="ev"):
@@ -119,6 +128,14 @@ class Calls(msgspec.Struct, frozen=True, tag="calls", tag_field="ev"):
     calls: list[ToolCall]
 
 
+class Vector(msgspec.Struct, frozen=True, tag="vector", tag_field="ev"):
+    """The vector of the text at this place, of length one: 32-bit floats, the lowest byte first."""
+
+    id: str
+    at: int
+    numbers: bytes
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="ev"):
     """The answer is complete. `finish` is stop, length, tool_calls or cancelled; `entropy` the mean in nats.
 
@@ -153,7 +170,7 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, tag="pong", tag_field="ev"
     resident_bytes: int
 
 
-Answer = Started | Text | Thought | Calls | End | Failed
+Answer = Started | Text | Thought | Calls | Vector | End | Failed
 Event = Ready | Unloadable | Pong | Answer
 
 _encoder = msgspec.json.Encoder()

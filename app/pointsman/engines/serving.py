@@ -13,7 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from pointsman.engines import protocol
-from pointsman.engines.engine import Engine
+from pointsman.engines.engine import Embeds, Engine
 from pointsman.engines.failures import Rejected
 from pointsman.engines.interrupt import Interrupt
 from pointsman.engines.memory import resident_bytes
@@ -91,7 +91,7 @@ def _drain(inbox: Inbox, wait: bool) -> Iterator[protocol.Command | protocol.Fai
 
 def _obey(command: protocol.Command | protocol.Failed, engine: Engine, send: Send) -> None:
     match command:
-        case protocol.Chat():
+        case protocol.Chat() | protocol.Embed():
             _insert(command, engine, send)
         case protocol.Cancel():
             if (end := engine.remove(command.id)) is not None:
@@ -102,15 +102,24 @@ def _obey(command: protocol.Command | protocol.Failed, engine: Engine, send: Sen
             send(command)
 
 
-def _insert(chat: protocol.Chat, engine: Engine, send: Send) -> None:
+def _insert(asked: protocol.Asked, engine: Engine, send: Send) -> None:
     try:
-        engine.insert(chat)
+        _hand(asked, engine)
     except Rejected as error:
-        send(protocol.Failed(id=chat.id, code=error.code, message=error.message))
+        send(protocol.Failed(id=asked.id, code=error.code, message=error.message))
     except Exception as error:  # noqa: BLE001 - one request must not end the others
         # Only the kind: the text of an exception may quote the conversation.
         _log.error("a request could not be taken in: %s", type(error).__name__)
-        send(protocol.Failed(id=chat.id, code="engine_error", message="The engine could not take this request in."))
+        send(protocol.Failed(id=asked.id, code="engine_error", message="The engine could not take this request in."))
+
+
+def _hand(asked: protocol.Asked, engine: Engine) -> None:
+    if isinstance(asked, protocol.Chat):
+        engine.insert(asked)
+    elif isinstance(engine, Embeds):
+        engine.embed(asked)
+    else:
+        raise Rejected("bad_request", "This model makes no embeddings: its file names no way to pool them.")
 
 
 def _pong(engine: Engine) -> protocol.Pong:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+_TAIL = 64  # tokens at a slot's end that are no loss: what a template writes anew after an answer
+_WORTH_COPYING = 64  # tokens more than are there: for fewer, an answer had better not lie in scattered cells
+_WORTH_WAITING = 256  # tokens; so many are worth a wait for another prompt that computes them now
+
 
 class Place(msgspec.Struct, frozen=True):
-    """A slot, and how many of its tokens the new prompt may keep."""
+    """A slot, and how many of its tokens the new prompt may keep; of those of `source`, where it is another slot."""
 
     slot: int
     kept: int
+    source: int | None = None
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -25,7 +30,15 @@ class Run(msgspec.Struct, frozen=True):
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
     """How many leading tokens are equal."""
-    return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    # By halves: slices are compared in C, and prompts are long.
+    known, most = 0, min(len(left), len(right))
+    while known < most:
+        middle = (known + most + 1) // 2
+        if left[known:middle] == right[known:middle]:
+            known = middle
+        else:
+            most = middle - 1
+    return known
 
 
 def choose_slot(idle: Mapping[int, Sequence[int]], prompt: Sequence[int]) -> Place:
@@ -40,6 +53,30 @@ def choose_slot(idle: Mapping[int, Sequence[int]], prompt: Sequence[int]) -> Pla
     slot = best if best is not None else (empty or list(idle))[0]
     # At least one token must be computed: without it there is nothing to sample from.
     return Place(slot, min(shared[slot], len(prompt) - 1))
+
+
+def share(
+    place: Place, idle: Mapping[int, Sequence[int]], active: Mapping[int, Sequence[int]], prompt: Sequence[int]
+) -> Place:
+    """The same place, or one that takes more over from another slot; `active` maps the others to what they computed.
+
+    Where a slot's own rest would be lost, an empty one takes the common part over: both conversations stay.
+    """
+    held = {**idle, **active}
+    shared = {slot: min(common_prefix(tokens, prompt), len(prompt) - 1) for slot, tokens in held.items()}
+    source = max(shared, key=lambda slot: (shared[slot], slot == place.slot))
+    if source != place.slot:
+        return Place(place.slot, shared[source], source) if shared[source] - place.kept >= _WORTH_COPYING else place
+    empty = [slot for slot in idle if not idle[slot]]
+    if place.kept >= _WORTH_COPYING and empty and len(held[source]) - place.kept > _TAIL:
+        return Place(empty[0], place.kept, source)
+    return place
+
+
+def worth_waiting(kept: int, reading: Iterable[Sequence[int]], prompt: Sequence[int]) -> bool:
+    """Whether another prompt, of those that are being read, will soon share much more than is there now."""
+    most = max((common_prefix(tokens, prompt) for tokens in reading), default=0)
+    return min(most, len(prompt) - 1) - kept >= _WORTH_WAITING
 
 
 def has_room(lengths: Sequence[int], added: int, cells: int, margin: int = 64) -> bool:

@@ -74,6 +74,10 @@ class Approvals:
         self._joined(found, approval.join(found.case, time.time(), case.waits_until - case.asked))
         try:
             yield found
+        except asyncio.CancelledError:
+            if case.waits_until >= case.expires:  # nobody held a connection, so nobody comes back for the answer
+                self.withdraw(found)
+            raise
         finally:
             if found.left:
                 found.left -= 1
@@ -86,6 +90,17 @@ class Approvals:
         if not found.answering:
             found.left += 1
             self._move(found, approval.withdraw(found.case, time.time()))
+
+    def forget(self, agent: str) -> None:
+        """It was removed: what it asked for is not needed any more. Whether it may go on stays the person's to say."""
+        for found in list(self._cases.values()):
+            if found.question.agent == agent and found.case.kind != "runaway" and not found.answering:
+                alone = msgspec.structs.replace(found.case, waiting=0)
+                self._move(found, approval.withdraw(alone, time.time()))
+
+    async def noted(self) -> None:
+        """Returns once all that ended is told of."""
+        await asyncio.gather(*self._notes)
 
     async def answer(self, given: Answer, keep: Granting | None = None) -> None:
         """The person's answer. Raises `BadRequest` where it is closed or the answer makes no sense for it.

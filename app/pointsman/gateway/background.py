@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pointsman.core.errors import Busy
+from pointsman.core.errors import Busy, Refusal, UpstreamSaid
 from pointsman.core.request import Hints
 from pointsman.gateway import pipeline
 from pointsman.gateway.attempts import Sent
@@ -23,6 +23,7 @@ from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
 from pointsman.system import trouble
 from pointsman.wire import stored
+from pointsman.wire.scan import UNREADABLE
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.answers.responses import bare
 
@@ -97,17 +98,23 @@ class Background:
         try:
             await pipeline.serve(Call(self._house, self._run, sent, reply), hints)
             self._last = reply.last or self._ended(reply)
+        except asyncio.CancelledError:  # an answer that is there is paid for; only its row was left to write
+            if reply.last or reply.finished:
+                self._last = reply.last or self._ended(reply)
+            raise
         except Exception as error:  # noqa: BLE001 nobody waits for this task: the response is where it shows
             self._last = self._failed("server_error", trouble.sentence(error))
 
     def _over(self, _task: asyncio.Task[None]) -> None:
         """Kept, before it is on its way no longer. Whoever was cancelled may not even have begun."""
         last = self._last or stored.changed(self._first, status="cancelled")
-        self._house.responses.keep(self._run, self._asked, last)
-        self._house.responses.working.pop(self._key, None)
-        self.events.end(last)
-        if self._asked.stream:
-            self._house.responses.heard(self._key, self.events)
+        try:
+            self._house.responses.keep(self._run, self._asked, last)
+        finally:
+            self._house.responses.working.pop(self._key, None)
+            self.events.end(last)
+            if self._asked.stream:
+                self._house.responses.heard(self._key, self.events)
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -116,14 +123,23 @@ class Background:
 
     def _ended(self, reply: _Unread) -> bytes:
         if reply.status == 200 and stored.named(reply.body):
-            return stored.changed(reply.body, **self._fields)
+            status = stored.status(reply.body) or "completed"  # its provider may not say so, but it is whole
+            return stored.changed(reply.body, status=status, **self._fields)
         told: dict[str, Any] = {"message": "The answer broke off before its end."}
         with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError):
             told = msgspec.json.decode(reply.body)["error"]
-        return self._failed(_code(reply.status, told.get("code")), str(told.get("message")))
+        code = _vendors(self._run.refusal) or _code(reply.status, told.get("code"))
+        return self._failed(code, str(told.get("message")))
 
     def _failed(self, code: str, message: str) -> bytes:
         return stored.changed(self._first, status="failed", error={"code": code, "message": message})
+
+
+def _vendors(refusal: Refusal | None) -> str | None:
+    """What a provider of this dialect called it: its client knows the word."""
+    if isinstance(refusal, UpstreamSaid) and refusal.fault.dialect == "responses":
+        return refusal.fault.code
+    return None
 
 
 def _code(status: int, said: object) -> str:
@@ -154,7 +170,7 @@ def _first(run: Run, asked: Asked | None) -> bytes:
     """The response before it has begun; without what was asked, it holds nobody's words."""
     told: dict[str, Any] = {"background": True, "store": True}
     if asked is not None:
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(*UNREADABLE):
             told = {**msgspec.json.decode(asked.body), **told, "previous_response_id": asked.previous}
     about = Answering(
         id=run.id.removeprefix("req_"), model=str(told.get("model", "")), created=int(run.started), asked=told

@@ -22,7 +22,7 @@ from pointsman.gateway.fitting import Fitting
 from pointsman.gateway.house import House
 from pointsman.gateway.question import cap_state
 from pointsman.gateway.records import Records
-from pointsman.providers.upstream import UpstreamError
+from pointsman.providers.failures import UpstreamError
 from pointsman.store.audit import Row
 from pointsman.system.keychain import KeychainProblem
 from pointsman.wire import admin
@@ -126,8 +126,10 @@ class Commands:
     async def _remove_agent(self, remove: admin.RemoveAgent) -> Any:
         if not await self._house.agents.table.remove(remove.name):
             raise self._no_agent(remove.name)
+        await self._house.agents.load()  # first: whoever comes from now on has no key
         self._house.live.stop_agent(remove.name)
         await self._house.responses.forget_agent(remove.name)
+        self._house.approvals.forget(remove.name)
         return await self._agents_changed(f"removed {remove.name}", remove.name, OK)
 
     async def _agents_changed(self, what: str, agent: str, answer: Any) -> Any:

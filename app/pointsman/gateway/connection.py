@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -19,6 +20,8 @@ from pointsman.wire import refusals
 
 MOST_HEAD = 65_536  # bytes of a request's line and headers, give or take one read
 _MOST_IN_LINE = 8  # requests that a client may send ahead of its answers
+_MOST_AHEAD = 2**25  # bytes of the bodies of those requests
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -29,7 +32,7 @@ class Patience(msgspec.Struct, frozen=True):
 
 
 class Connection(HttpToolsProtocol):
-    """`seats` are shared by both doors."""
+    """`seats` are those of its door."""
 
     def __init__(self, seats: Seats, patience: Patience, **given: Any) -> None:
         super().__init__(**given)
@@ -41,6 +44,7 @@ class Connection(HttpToolsProtocol):
         self._begun = False  # a head has begun and is not complete
         self._reusable = True
         self._parting = False
+        self._again = False  # the head that is parsed is known already
         self._unsent = 0
         self._answering: RequestResponseCycle | None = None
 
@@ -70,7 +74,8 @@ class Connection(HttpToolsProtocol):
         if self._parting:
             return
         self._head += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         answering = self._answering
         if not self._begun and answering is not None and not answering.response_complete:
             return  # as nearly always: a whole head came
@@ -83,11 +88,24 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        super().on_message_begin()
-        self._begun = True
+        if not self._again:
+            super().on_message_begin()
+            self._begun = True
+
+    def on_url(self, url: bytes) -> None:
+        """A part of its path."""
+        if not self._again:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
+        if not self._again:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is there. A connection whose request is answered before its body has come is not used again."""
+        if self._again:
+            return
         super().on_headers_complete()
         self._begun, self._head, cycle = False, 0, self.cycle
         if self._due is not None:
@@ -98,8 +116,19 @@ class Connection(HttpToolsProtocol):
         if self.pipeline and len(self.pipeline) < _MOST_IN_LINE:
             self.flow.resume_reading()  # else nobody would hear that the client leaves
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of it. One that waits in line is read all the same: else nobody would hear that the client leaves."""
+        super().on_body(body)
+        if self.pipeline:
+            if sum(len(waiting.body) for waiting, _ in self.pipeline) > _MOST_AHEAD:
+                self.transport.abort()
+            elif len(self.pipeline) < _MOST_IN_LINE:
+                self.flow.resume_reading()
+
     def on_message_complete(self) -> None:
         """The body has come too."""
+        if self.parser.should_upgrade() and not self._again:
+            return  # it comes yet
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._reusable
         super().on_message_complete()
@@ -125,11 +154,39 @@ class Connection(HttpToolsProtocol):
 
     def evict(self) -> None:
         """Somebody else needs the place of this one, which rests."""
-        self.transport.close()
+        self._part(reading=False)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """It rested too long; what its client has not read yet has a bounded time."""
+        self._part(reading=False)
 
     def part(self) -> None:
         """An answer was the last. What the client still sends is read, or the answer would be lost on its way."""
         self._part(reading=self.cycle.more_body)
+
+    def _parse(self, data: bytes) -> None:
+        """Only HTTP/1.1 is spoken here: a request that offers an upgrade stands as it would without."""
+        left = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(left)
+            except httptools.HttpParserUpgrade as offered:
+                left = left[offered.args[0] :]
+                self._parse_body()
+            except httptools.HttpParserError:
+                self.send_400_response("")
+                return
+            else:
+                return
+
+    def _parse_body(self) -> None:
+        """What follows is its body: the parser is one that saw no upgrade."""
+        head = [b"POST / HTTP/1.1", *(b"%b: %b" % one for one in self.headers if one[0] in _FRAMING), b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._again = True
+        self.parser.feed_data(b"\r\n".join(head))
+        self._again = False
 
     def _part(self, *, reading: bool) -> None:
         if self._ending():
@@ -167,7 +224,7 @@ class Connection(HttpToolsProtocol):
         elif self._begun:
             self._refuse(408, f"The request's headers did not arrive within {self._patience.head:.0f} seconds.")
         else:
-            self.transport.close()
+            self._part(reading=False)
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Said by the connection itself, as no request is there that could be answered; never into another's answer."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
@@ -20,7 +20,10 @@ from pointsman.core.catalog import Catalog, Provider, Target
 from pointsman.gateway import local_servers
 from pointsman.gateway.local_servers import Ask, Model
 
-_PATIENCE = aiohttp.ClientTimeout(total=1.0)
+if TYPE_CHECKING:
+    import aiohttp
+
+_PATIENCE = 1.0  # seconds for one question
 _LOOK = 5.0  # seconds for one server, however many models it has
 _LARGEST = 4 * 2**20  # bytes of an answer
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,99}")
@@ -72,7 +75,11 @@ class Discovery:
         """Ask all usual ports once, if that is wanted; whoever is there no more is forgotten."""
         if not self._own.discovery.local:
             return
-        async with aiohttp.ClientSession(timeout=_PATIENCE, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        await asyncio.to_thread(import_module, "aiohttp")  # 0.2 s at the first look: the doors open without it
+        import aiohttp
+
+        patience = aiohttp.ClientTimeout(total=_PATIENCE)
+        async with aiohttp.ClientSession(timeout=patience, cookie_jar=aiohttp.DummyCookieJar()) as session:
             asked = await asyncio.gather(*(_ask(session, one) for one in self._usual))
         found = tuple(server for server in asked if server is not None)
         if found != self._servers and self._own.discovery.local:
@@ -121,6 +128,8 @@ def _door(address: str) -> tuple[str, int | None]:
 
 async def _ask(session: aiohttp.ClientSession, usual: Usual) -> Server | None:
     """The server of this kind at its port, None where there is none or something else."""
+    import aiohttp
+
     address = f"http://127.0.0.1:{usual.port}"
 
     async def ask(path: str, body: dict[str, Any] | None = None) -> bytes:

@@ -102,7 +102,8 @@ class Door:
             return await reply.whole(listing.told(listed, spoken(path, headers), int(time.time())))
         if found.name == "head":
             return await reply.whole(b"{}")
-        return await self._kept(agent, found, dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))), reply)
+        query = b"" if method == "HEAD" else scope.get("query_string", b"")  # HEAD waits for no stream
+        return await self._kept(agent, found, dict(parse_qsl(query.decode("latin-1"))), reply)
 
     async def _kept(self, agent: str, found: routes.Found, query: dict[str, str], reply: Reply) -> None:
         """What is asked of a response that is kept, or is being made."""
@@ -121,13 +122,15 @@ class Door:
             raise NotAuthorised("No key came with this request. Send 'Authorization: Bearer' and the agent's key.")
         name = self._house.agents.name(digest(key))
         if name is None:
-            raise NotAuthorised("No agent has this key. Make one with 'pointsman agents add NAME'.")
+            raise _unknown_key()
         return name
 
     async def _serve(self, agent: str, asked: tuple[Scope, dict[str, str]], receive: Receive, reply: Reply) -> None:
         scope, headers = asked
         name, body = routes.ROUTES[scope["method"], scope["path"]], await _json(receive, headers)
         kept = await self._house.responses.asked(agent, body) if name == "responses" else Asked(body)
+        if self._agent(headers) != agent:  # a body may take its time, in which an agent may be removed
+            raise _unknown_key()
         said = hints(headers)
         if kept.sensitivity is not None:  # what continues from something private is private
             said = msgspec.structs.replace(said, sensitivity=raised(kept.sensitivity, said.sensitivity))
@@ -145,6 +148,10 @@ class Door:
         if kept.store or kept.previous:
             reply = Noted(reply, self._house.responses, run, kept)
         await _until_gone(pipeline.serve(Call(self._house, run, sent, reply), said), receive, run, reply)
+
+
+def _unknown_key() -> Refusal:
+    return NotAuthorised("No agent has this key. Make one with 'pointsman agents add NAME'.")
 
 
 def _unserved(method: str, path: str, headers: dict[str, str]) -> Refusal:

@@ -9,9 +9,8 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 
 from pointsman.core import names
@@ -27,6 +26,9 @@ from pointsman.engines.pulling import Pulling, planned, room
 from pointsman.engines.shelf import Pull, Shelf
 from pointsman.gateway.bus import Bus
 from pointsman.wire import admin
+
+if TYPE_CHECKING:  # hub.py loads it
+    import httpx
 
 _AT_ONCE = 2
 _MOST_OFTEN = 0.25  # seconds between two events about one download

@@ -171,26 +171,34 @@ class KeychainSecrets:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._read: dict[str, tuple[float, Provider, Secret]] = {}
+        self._read: dict[str, tuple[Provider, Secret]] = {}
+        self._changes = 0
 
     def forget(self) -> None:
         """Keys have changed."""
+        self._changes += 1
         self._read.clear()
 
     async def key(self, provider: str) -> str | None:
         """The provider's key, None where it needs none."""
-        known, now = self._house.catalog.providers[provider], time.monotonic()
+        known = self._house.catalog.providers[provider]
         if known.key == "none":
             return None
         read = self._read.get(provider)
-        if read is None or read[1] is not known or now - read[0] > _KEYS_FRESH:
-            try:
-                secret = await asyncio.to_thread(self._house.keychain.provider_key, provider, known.key_env)
-            except KeychainProblem as problem:
-                self._read.pop(provider, None)
-                raise Unavailable(problem.sentence) from None
-            read = self._read[provider] = now, known, secret
-        return read[2].reveal()
+        return (read[1] if read is not None and read[0] is known else await self._asked(provider, known)).reveal()
+
+    async def _asked(self, provider: str, known: Provider) -> Secret:
+        """From the keychain; remembered, unless keys have changed meanwhile."""
+        changes = self._changes
+        try:
+            secret = await asyncio.to_thread(self._house.keychain.provider_key, provider, known.key_env)
+        except KeychainProblem as problem:
+            self._read.pop(provider, None)
+            raise Unavailable(problem.sentence) from None
+        if changes == self._changes:
+            self._read[provider] = known, secret
+            asyncio.get_running_loop().call_later(_KEYS_FRESH, self._read.pop, provider, None)
+        return secret
 
 
 class Sessions:

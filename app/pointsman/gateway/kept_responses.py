@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ENDED = ("completed", "incomplete")
 _LARGE = 262_144  # bytes of a body that is read in a thread, so that the others' streams go on
 _HEARD = 32  # streams made in the background whose events are remembered after their end
+_DIGITS = 15  # of the number of an event
 _MOST = 32 * 2**20  # bytes of a conversation that is put together again
 
 
@@ -159,7 +160,7 @@ class KeptResponses:
 
     async def replay(self, agent: str, id_: str, after: str) -> AsyncIterator[bytes]:
         """The events of a response after a number; of one that is being made, as they come. Raises `NotFound`."""
-        number = int(after) if after.isascii() and after.isdecimal() else -1
+        number = int(after) if after.isascii() and after.isdecimal() and len(after) <= _DIGITS else -1
         if working := self.working.get((agent, id_)):
             return working.events.after(number)
         response = await self.get(agent, id_)  # what was forgotten is not told from memory either

@@ -17,7 +17,9 @@ from pointsman.gateway.connection import Connection, Patience
 from pointsman.gateway.seats import Seats
 from pointsman.system import descriptors
 
-_OWN = 128  # descriptors for upstreams, workers, files: no crowd at a door may take them
+_OWN = 128  # descriptors for the admin door, workers, files: no crowd at the agents' door may take them
+_EACH = 2  # of a busy connection: its own and its upstream's
+_ADMIN = 32  # connections of tray, command line and page: whatever agents do, the person can stop them
 _FEWEST, _MOST = 32, 16_384
 _TRIES = 20  # of any free port, until one is free on both addresses
 
@@ -43,7 +45,12 @@ class _Taken(Exception):
 
 def seats() -> Seats:
     """As many connections as the system's descriptors allow, less those that Pointsman needs itself."""
-    return Seats(max(_FEWEST, min(_MOST, descriptors.raised() - _OWN)))
+    return Seats(max(_FEWEST, min(_MOST, (descriptors.raised() - _OWN) // _EACH)))
+
+
+def servers(agents: Any, admin: Any) -> tuple[Server, Server]:
+    """Those of both doors; neither takes the other's places."""
+    return server(agents, seats()), server(admin, Seats(_ADMIN))
 
 
 def server(app: Any, places: Seats | None = None, patience: Patience | None = None) -> Server:

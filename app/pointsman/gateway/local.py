@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets as random_
 import time
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any
 
 from pointsman.core.errors import BadRequest, ContextExceeded, Refusal, UpstreamFailed
 from pointsman.core.pricing import Meters
@@ -13,8 +16,11 @@ from pointsman.engines.failures import ModelUnloadable, WorkerDied
 from pointsman.engines.supervisor import Supervisor
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
-from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Prompt, Said, Thought
+from pointsman.wire import embeddings
+from pointsman.wire.translate.neutral import Argued, Began, Called, Ended, Event, Said, Thought
 from pointsman.wire.translate.prompts import worker
+
+_CONTENT = protocol.Text | protocol.Thought | protocol.Calls | protocol.Vector
 
 
 class Local:
@@ -25,34 +31,69 @@ class Local:
 
     async def run(self, job: Job) -> AsyncGenerator[Frame, None]:
         """Frames of the worker's answer, in the client's dialect."""
-        prompt = job.sent.dialect.prompt(job.sent.body)
-        command = _command(job, prompt)
-        events = self._supervisor.chat(job.attempt.target, command)
+        way = self._vectors(job) if job.request.embeds else self._text(job)
         try:
-            async for frame in translated(_heard(events, job.tally), job, prompt):
+            async for frame in way:
                 yield frame
         except (WorkerDied, ModelUnloadable) as error:
             raise AttemptFailed(UpstreamFailed(error.sentence), again=True) from None
         finally:
-            await events.aclose()
+            await way.aclose()
+
+    async def _text(self, job: Job) -> AsyncGenerator[Frame, None]:
+        prompt = job.sent.dialect.prompt(job.sent.body)
+        command = protocol.Chat(id=_id(job), max_tokens=job.attempt.output, **worker.fields(prompt))
+        async with aclosing(self._events(job, command)) as events:
+            async for frame in translated(_heard(events, job.tally), job, prompt):
+                yield frame
+
+    async def _vectors(self, job: Job) -> AsyncGenerator[Frame, None]:
+        """One frame, when every text has its vector."""
+        asked = _asked(job)
+        made = [b""] * len(asked.inputs)
+        command = protocol.Embed(id=_id(job), inputs=asked.inputs, dimensions=asked.dimensions)
+        async with aclosing(self._events(job, command)) as events:
+            async for event in _sound(events, job.tally):
+                if isinstance(event, protocol.Vector):
+                    made[event.at] = event.numbers
+        tokens = job.tally.meters.fresh_input if job.tally.meters else 0
+        told = asyncio.to_thread(embeddings.answer, job.attempt.target, made, tokens, packed=asked.packed)
+        yield Frame(await told)
+
+    def _events(self, job: Job, command: Any) -> AsyncGenerator[protocol.Answer, None]:
+        # Any, as the supervisor takes whatever a worker understands, and names answers alone.
+        return self._supervisor.chat(job.attempt.target, command)
 
 
-def _command(job: Job, prompt: Prompt) -> protocol.Chat:
-    id_ = f"{job.request.id}-{random_.token_hex(2)}"
-    return protocol.Chat(id=id_, max_tokens=job.attempt.output, **worker.fields(prompt))
+def _asked(job: Job) -> embeddings.Asked:
+    """What is wrong with it is wrong for this machine alone, yet vectors have no other place."""
+    try:
+        return embeddings.asked(job.sent.body)
+    except BadRequest as error:
+        raise AttemptFailed(error, again=False, fault=False) from None
 
 
-async def _heard(events: AsyncGenerator[protocol.Answer, None], tally: Tally) -> AsyncGenerator[Event, None]:
-    """The worker's events in the neutral form, and what they say of the use."""
-    calls = 0
+def _id(job: Job) -> str:
+    return f"{job.request.id}-{random_.token_hex(2)}"
+
+
+async def _sound(events: AsyncGenerator[protocol.Answer, None], tally: Tally) -> AsyncGenerator[protocol.Answer, None]:
+    """The worker's events up to a failure; the tally is kept."""
     async for event in events:
         if isinstance(event, protocol.Failed):
             raise AttemptFailed(_engine_refusal(event), again=event.code != "bad_request", fault=False)
         tally.sent = True
-        if isinstance(event, protocol.Text | protocol.Thought | protocol.Calls) and tally.first is None:
+        if tally.first is None and isinstance(event, _CONTENT):
             tally.first = time.time()
         if isinstance(event, protocol.End):
             _note(event, tally)
+        yield event
+
+
+async def _heard(events: AsyncGenerator[protocol.Answer, None], tally: Tally) -> AsyncGenerator[Event, None]:
+    """The worker's events in the neutral form."""
+    calls = 0
+    async for event in _sound(events, tally):
         for one in _neutral(event, calls, tally):
             yield one
         calls += len(event.calls) if isinstance(event, protocol.Calls) else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import getpass
 import os
 import secrets
@@ -13,6 +14,7 @@ import socket
 import sys
 import time
 from datetime import datetime, tzinfo
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,14 +25,14 @@ from pointsman.core.errors import SetupError
 from pointsman.core.events import GatewayStopping, ModelChanged, MoneyMoved
 from pointsman.engines.hub_choice import parse
 from pointsman.engines.supervisor import Supervisor, WorkerSpec, WorkerState
-from pointsman.gateway import rules, stopping, welcome
+from pointsman.gateway import rules, welcome
 from pointsman.gateway.admin import AdminDoor
 from pointsman.gateway.commands import Commands
 from pointsman.gateway.discovery import Discovery
 from pointsman.gateway.door import Door
 from pointsman.gateway.downloads import located
 from pointsman.gateway.house import House
-from pointsman.gateway.listening import listen, seats, server
+from pointsman.gateway.listening import listen, servers
 from pointsman.store.db import choose
 from pointsman.store.gateway_id import gateway_id
 from pointsman.store.ledger import Ledger
@@ -47,6 +49,8 @@ def main(argv: list[str]) -> int:
     given = _arguments(argv)
     home = paths.find()
     if given.stop:
+        from pointsman.gateway import stopping
+
         return stopping.stop(home)
     paths.make(home)
     lock = instance.hold(home.lock)
@@ -98,14 +102,13 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         stopped = asyncio.Event()
         commands = Commands(house, lambda: reload(house), stopped.set)
         admin = AdminDoor(house, commands, runtime.token, runtime.address)
-        places = seats()
-        servers = [server(Door(house), places), server(admin.app, places)]
-        tasks = [asyncio.create_task(one.serve(sockets)) for one, sockets in zip(servers, doors, strict=True)]
+        serving = servers(Door(house), admin.app)
+        tasks = [asyncio.create_task(one.serve(sockets)) for one, sockets in zip(serving, doors, strict=True)]
         instance.publish(home.runtime, runtime)
         stack.callback(home.runtime.unlink, missing_ok=True)
         _on_signals(stopped)
         for task in (
-            house.warm(),
+            _warm(house),
             house.refresher.keep(lambda: house.catalog.prices),
             house.follow(),
             house.discovery.keep(),
@@ -117,10 +120,18 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         await asyncio.wait([asyncio.create_task(stopped.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         house.bus.publish(GatewayStopping())
         house.live.stop_agent(None)
-        for one in servers:
+        for one in serving:
             one.should_exit = True
         await asyncio.wait(tasks, timeout=5)
     return 0
+
+
+async def _warm(house: House) -> None:
+    """With the doors open, what the first request would wait for. What lives as long as the gateway is set aside then."""
+    await asyncio.to_thread(import_module, "pointsman.providers.upstream")
+    await house.warm()
+    gc.collect()
+    gc.freeze()  # it is never garbage: no collection while requests are served walks through it again
 
 
 async def build(home: Paths, stack: contextlib.AsyncExitStack) -> House:
@@ -147,6 +158,7 @@ async def build(home: Paths, stack: contextlib.AsyncExitStack) -> House:
     stack.push_async_callback(house.remote.close)
     stack.push_async_callback(house.supervisor.close)
     stack.push_async_callback(house.downloads.close)
+    stack.push_async_callback(house.approvals.noted)
     stack.push_async_callback(house.responses.close)
     return house
 

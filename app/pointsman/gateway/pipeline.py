@@ -12,6 +12,7 @@ import msgspec
 from pointsman.core import facts as facts_
 from pointsman.core import policy, routing, session, unanswered
 from pointsman.core.errors import (
+    Broken,
     Forbidden,
     Paused,
     PaymentRequired,
@@ -32,6 +33,7 @@ from pointsman.gateway.question import local_attempts
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Decision, Owed, Run
 from pointsman.store.ledger import Reserved
+from pointsman.system import trouble
 from pointsman.wire import refusals
 
 _LARGE = 262_144  # bytes of a body that is read in a thread, so that the others' streams go on
@@ -68,6 +70,8 @@ async def serve(call: Call, hints: Hints) -> None:
         if not run.stopped:
             raise
         await _refuse(call, Stopped("The person stopped this request in Pointsman. What was used is charged."))
+    except Exception as error:  # noqa: BLE001 the client gets a sentence, also inside a stream; the log has the lines
+        await _refuse(call, Broken(trouble.sentence(error)))
     finally:
         house.live.leave(run)
         await asyncio.shield(_end(call))  # 10
@@ -178,19 +182,21 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
     early: list[bytes] = []
     try:
         async for frame in frames:
-            run.keep(frame.data)
             if reply.started:
                 await reply.send(frame.data)
+                run.keep(frame.data)
                 continue
             early.append(frame.data)
             if frame.content and decision.request.stream:
                 await reply.start(200, record.headers(run, decision))
                 for data in early:
                     await reply.send(data)
+                    run.keep(data)
         if reply.started:
             await reply.send(b"", last=True)
         else:  # a whole answer is one piece
             whole = b"".join(early)
+            run.keep(whole)
             await reply.start(200, [*record.headers(run, decision), (b"content-length", b"%d" % len(whole))])
             await reply.send(whole, last=True)
     finally:
@@ -200,9 +206,11 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
 async def _refuse(call: Call, refusal: Refusal) -> None:
     """The refusal in the caller's dialect; inside the stream where its status is out already."""
     run, reply, dialect = call.run, call.reply, call.sent.dialect.name
-    run.outcome, run.code, run.reason = record.outcome(refusal), refusal.code, refusal.sentence
+    run.outcome, run.code, run.reason, run.refusal = record.outcome(refusal), refusal.code, refusal.sentence, refusal
+    if reply.finished:
+        return
     if reply.started:
-        await reply.send(refusals.in_band(refusal, dialect, bytes(run.answer)), last=True)
+        await reply.send(refusals.in_band(refusal, dialect, run.told), last=True)
         return
     status, body = refusals.status_and_body(refusal, dialect)
     head = [(b"content-type", b"application/json"), *refusals.headers(refusal), *record.refused_headers(run, refusal)]

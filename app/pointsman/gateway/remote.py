@@ -6,24 +6,39 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from pointsman.core.catalog import Catalog, Provider
 from pointsman.core.errors import Refusal, TimedOut, UpstreamFailed, UpstreamSaid
+from pointsman.core.pricing import Meters
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
-from pointsman.providers.upstream import VERSION, Said, Upstream, UpstreamError, authorised, lowered
+from pointsman.providers.failures import Said, UpstreamError
+from pointsman.providers.headers import VERSION, authorised, lowered
 from pointsman.wire import embeddings, faults, sse
 from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS, Dialect
 from pointsman.wire.scan import UNREADABLE, Scan
 from pointsman.wire.translate.neutral import Ended, Event, Prompt
 
+if TYPE_CHECKING:
+    from pointsman.providers.upstream import Upstream
+
+_ERRORS = range(400, 600)
+_DISPATCHED = (408, 504)  # said by brokers after the request went on
 _MISTAKES = (400, 413, 415, 422)  # the client's own; another target would hardly like the request better
 # Headers of an answer that tell the client something about its request; all others speak of the connection.
-_TOLD = ("request-id", "x-request-id", "retry-after", "openai-processing-ms", "openai-version")
+_TOLD = (
+    "request-id",
+    "x-request-id",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    "openai-processing-ms",
+    "openai-version",
+)
 _TOLD_FAMILIES = ("anthropic-ratelimit-", "x-ratelimit-")
 
 
@@ -89,6 +104,8 @@ class Remote:
 
     def upstream(self, catalog: Catalog, name: str) -> Upstream:
         """The upstream of a provider, made at its first use."""
+        from pointsman.providers.upstream import Upstream  # with the client: 0.2 s, spent when the doors are open
+
         provider = catalog.providers[name]
         known = f"{name} {provider.base_url} {provider.ca_file}"
         if known not in self._upstreams:
@@ -180,12 +197,15 @@ async def _events(pieces: AsyncIterator[bytes], scan: Scan, job: Job, *, silent:
 
     `silent`: the event that only tells usage is kept from a client that did not ask for it.
     """
-    parser = sse.Parser()
+    parser, begun = sse.Parser(), False
     async for piece in pieces:
         for event in _fed(parser, piece):
+            before = scan.meters
             seen = scan.data(event.data)
             if seen.error:
-                raise _broken("the provider broke its answer off with an error", event.data)
+                owed = begun or seen.content or _used(scan.meters, before)
+                raise _broken("the provider broke its answer off with an error", event.data, owed=owed)
+            begun = begun or seen.content
             if not (silent and seen.usage_only and not job.request.wants_usage):
                 yield Frame(event.raw, seen.content or seen.done)
             if seen.done:
@@ -204,14 +224,25 @@ async def _body(pieces: AsyncIterator[bytes], scan: Scan) -> bytes:
         if size > MOST_BODY:
             raise UpstreamError("the provider sent an answer without end", sent=True)
     whole = b"".join(kept)
-    if scan.data(whole).error:  # under a status of success
-        raise _broken("the provider answered with an error", whole)
+    seen = scan.data(whole)
+    if seen.error:  # under a status of success
+        owed = seen.content or _used(scan.meters, None)
+        raise _broken("the provider answered with an error", whole, owed=owed)
     return whole
 
 
-def _broken(reason: str, data: bytes) -> UpstreamError:
-    """An error where the status said success: its words tell the status that it should have had."""
-    return UpstreamError(reason, sent=True, said=Said(faults.read(data, "").status, {}, data))
+def _used(meters: Meters | None, before: Meters | None) -> bool:
+    """Whether an error told of tokens, which may be billed."""
+    return meters is not None and meters is not before and any(msgspec.structs.astuple(meters))
+
+
+def _broken(reason: str, data: bytes, *, owed: bool) -> UpstreamError:
+    """An error where the status said success: its words tell the status that it should have had.
+
+    `owed`: something came before it. An error that comes first costs as little as a status of error does.
+    """
+    status = faults.read(data, "").status
+    return UpstreamError(reason, sent=owed or status in _DISPATCHED, said=Said(status, {}, data))
 
 
 def _fed(parser: sse.Parser, piece: bytes) -> list[sse.Event]:
@@ -229,6 +260,8 @@ def _failed(error: UpstreamError, dialect: str, key: str | None) -> AttemptFaile
     if said.status in (401, 403):
         refusal = UpstreamFailed(f"{error.reason}: it does not accept the key that is kept for it.")
         return AttemptFailed(refusal, again=True)
+    if said.status not in _ERRORS:
+        return AttemptFailed(UpstreamFailed(f"{error.reason}, which is no answer to a request."), again=True)
     mistake = said.status in _MISTAKES
     read = faults.read(said.body, dialect, said.status, key)
     refusal = UpstreamSaid(

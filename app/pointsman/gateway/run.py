@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from pointsman.core.catalog import Catalog
+from pointsman.core.errors import Refusal
 from pointsman.core.facts import Facts
 from pointsman.core.policy import Ruling
 from pointsman.core.request import Request
@@ -19,6 +20,7 @@ from pointsman.gateway.attempts import Tally
 from pointsman.store.ledger import Charge, Reserved
 
 _KEPT = 2 * 2**20  # bytes of an answer that are kept
+_RESPONSE, _NUMBER = b'"response":', b'"sequence_number":'
 _started = f"{int(time.time() * 1000):011x}{os.urandom(4).hex()}"
 _numbers = itertools.count()
 
@@ -77,12 +79,23 @@ class Run:
         self.code: str | None = None
         self.reason = ""
         self.stopped = False
+        self.refusal: Refusal | None = None
         self.answer = bytearray()
+        self._first = self._last = b""  # events of a stream: which response it is, and how far it came
         self.cancel: Callable[[], object] = lambda: None
 
     def keep(self, data: bytes) -> None:
-        """Remember what the client was told, up to a bound."""
+        """Remember what the client was told, up to a bound; and of a stream, however long, how far it came."""
         self.answer += data[: _KEPT - len(self.answer)]
+        if _NUMBER in data:
+            self._last = data
+            if not self._first and _RESPONSE in data:
+                self._first = data
+
+    @property
+    def told(self) -> bytes:
+        """The event that named the response, and the latest."""
+        return self._first + self._last
 
     def stop(self) -> None:
         """The person ends it; its client is told."""

@@ -1,4 +1,4 @@
-"""How many connections both doors hold together. Where all places are taken, whoever rests longest gives way."""
+"""How many connections a door holds. Where all places are taken, whoever rests longest gives way."""
 
 from __future__ import annotations
 

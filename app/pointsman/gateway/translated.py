@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 
-import msgspec
-
 from pointsman.gateway.attempts import Frame, Job
+from pointsman.wire import body as body_
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.bridge import Bridge
 from pointsman.wire.translate.neutral import Began, Event, Prompt
@@ -29,7 +28,7 @@ async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prom
 
 
 def _about(job: Job, prompt: Prompt) -> Answering:
-    asked = msgspec.json.decode(job.sent.body) if job.sent.dialect.repeats else {}
+    asked = body_.readable(job.sent.body) if job.sent.dialect.repeats else {}
     return Answering(
         id=job.request.id.removeprefix("req_"),
         model=job.attempt.target,

@@ -15,6 +15,8 @@ import aiohttp
 import msgspec
 from aiohttp.abc import AbstractStreamWriter
 
+from pointsman.providers.failures import Said, UpstreamError
+from pointsman.providers.headers import VERSION, authorised, lowered
 from pointsman.providers.pool import Pool
 
 _SILENCE = 120.0  # seconds without a byte before an answer counts as stalled
@@ -22,25 +24,7 @@ _LAST = 0.05  # seconds for the end of an answer whose last event has come
 _PIECE = 262_144  # bytes of a body that are written at once
 _DISPATCHED = (408, 504, 524)  # said by proxies after the request went on
 _ERROR_BYTES = 16_384
-
-
-class UpstreamError(Exception):
-    """`sent`: the request may have been dispatched, so it may be billed. `said`: what the upstream said; `late`: it took too long."""
-
-    def __init__(self, reason: str, *, sent: bool, said: Said | None = None, late: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.sent = sent
-        self.late = late
-        self.said = said
-
-
-class Said(msgspec.Struct, frozen=True):
-    """An upstream's answer that is none: its status, its headers by lower-case name, the first bytes of its body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
+_ERROR_TIME = 10.0  # seconds for them: a refusal may never end
 
 
 class Upstream:
@@ -140,15 +124,21 @@ class Upstream:
         return UpstreamError(f"{self.name} ended the connection without an answer", sent=True)
 
     async def _refused(self, response: aiohttp.ClientResponse) -> UpstreamError:
-        try:
-            body = await response.content.read(_ERROR_BYTES)
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            body = b""
         return UpstreamError(
             f"{self.name} answered with status {response.status}",
             sent=response.status < 300 or response.status in _DISPATCHED,
-            said=Said(response.status, lowered(response), body),
+            said=Said(response.status, lowered(response), await _beginning(response)),
         )
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of a refusal, which may come in pieces and break off."""
+    body = bytearray()
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(_ERROR_TIME):
+            while piece := await response.content.read(_ERROR_BYTES - len(body)):
+                body += piece
+    return bytes(body)
 
 
 async def _ended(response: aiohttp.ClientResponse) -> None:
@@ -185,19 +175,6 @@ class _Body(aiohttp.Payload):
         """The length is always that of the whole body."""
         await self.write(writer)
 
-
-def lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """The answer's headers by lower-case name."""
-    return {name.lower(): value for name, value in response.headers.items()}
-
-
-def authorised(key: str | None) -> dict[str, str]:
-    """The header that carries a key; all vendors of the three dialects take it."""
-    return {"authorization": f"Bearer {key}"} if key else {}
-
-
-VERSION = {"anthropic-version": "2023-06-01"}
-"""What upstreams of Messages want where the client named no version; the others pass over it."""
 
 _STALE = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 _UNCONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)

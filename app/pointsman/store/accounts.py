@@ -10,9 +10,9 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pointsman.core.budget import Account, Cap, Subject, Window, account_key, has_one_account, window
 from pointsman.store import counted
+from pointsman.store.columns import table
 from pointsman.store.prepared import Found, Prepared
 from pointsman.store.rollup import OPEN
-from pointsman.store.tables import table
 
 ACCOUNTS = table("accounts")
 CAPS = table("caps")

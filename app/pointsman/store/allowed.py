@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
+from pointsman.store.columns import table
 from pointsman.store.db import Database
-from pointsman.store.tables import table
 
 _C = table("grants").c
 

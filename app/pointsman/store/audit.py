@@ -12,9 +12,10 @@ from sqlalchemy.engine import RowMapping
 
 from pointsman.store import chain
 from pointsman.store.chain import Checked, Link
+from pointsman.store.columns import table
 from pointsman.store.db import Database
+from pointsman.store.kinds import CHANGE, REQUEST
 from pointsman.store.prepared import Prepared
-from pointsman.store.tables import CHANGE, REQUEST, table
 
 _AUDIT = table("audit")
 _HEAD = table("audit_head")

@@ -18,8 +18,8 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
+from pointsman.store.columns import table
 from pointsman.store.prepared import Prepared
-from pointsman.store.tables import table
 from pointsman.store.text import storable
 
 PAGE = 2_000

@@ -8,8 +8,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
 from pointsman.store.audit import APART, within
+from pointsman.store.columns import table
 from pointsman.store.db import Database
-from pointsman.store.tables import table
 
 _AUDIT = table("audit")
 _C = _AUDIT.c

@@ -6,8 +6,8 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, literal_column, select
 
 from pointsman.store.audit import within
+from pointsman.store.columns import table
 from pointsman.store.db import Database
-from pointsman.store.tables import table
 
 _C = table("audit").c
 _NONE: ColumnElement[str] = literal_column("''")  # PostgreSQL takes two parameters of one value for two expressions

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, and_, bindparam, case, func, insert, or_, sel
 from pointsman.core.budget import Account, Short
 from pointsman.store import raises
 from pointsman.store.accounts import CAPS
+from pointsman.store.columns import table
 from pointsman.store.prepared import Found, Prepared
 from pointsman.store.raises import NEVER
-from pointsman.store.tables import table
 
 GRANTS = table("grants")
 

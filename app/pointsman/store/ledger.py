@@ -166,6 +166,8 @@ class Ledger:
         if abs(now - self._pruned) >= _PRUNED_EVERY:  # also when the clock went back
             self._pruned = now
             self._aside(lambda connection: prune(connection, now))
+
+    def _sum_up(self) -> None:
         if self._unsummed >= rollup.MOST_WAITING // 2:
             self._unsummed = 0
             self._aside(rollup.sum_up)
@@ -185,6 +187,7 @@ class Ledger:
 
     async def _end(self, work: Callable[[Connection], bool]) -> bool:
         self._unsummed += 1
+        self._sum_up()
         return await self._db.ensure(work, always=True) is not False
 
     def _recover(self, connection: Connection, now: float) -> list[str]:

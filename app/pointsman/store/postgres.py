@@ -19,7 +19,6 @@ from pointsman.store import postgres_errors
 from pointsman.store.backend import Backend
 from pointsman.store.schema import STEPS, bring_forward
 from pointsman.store.sqlite import READERS
-from pointsman.store.tables import METADATA
 
 _LOCK = 0x506E7473
 _OLDEST = 120_000
@@ -173,6 +172,8 @@ def _found(connection: Connection, where: str) -> int:
     """The version of the tables; 0 where there are none, of ours or of others."""
     if connection.exec_driver_sql("SELECT to_regclass('pointsman_version')").scalar_one() is not None:
         return int(connection.exec_driver_sql("SELECT version FROM pointsman_version").scalar_one())
+    from pointsman.store.tables import METADATA  # with SQLModel, which only a new database needs
+
     others = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(%(ours)s)"
     if connection.exec_driver_sql(others, {"ours": list(METADATA.tables)}).scalar_one():
         raise SetupError(f"{where} holds tables of another program: make a database of its own for the ledger.")

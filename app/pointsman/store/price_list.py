@@ -13,18 +13,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from pointsman.core.errors import Unavailable
 
 if TYPE_CHECKING:
+    import httpx
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo
 
 ADDRESS = "https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/prices/new_data/v2/data.json"
 """Where the package itself gets its updates from."""
 _LARGEST = 32 * 2**20
-_SECONDS = httpx.Timeout(30.0, connect=10.0)
+_SECONDS, _CONNECT = 30.0, 10.0
 _UNUSABLE = "the list cannot be read"
 
 
@@ -93,8 +92,11 @@ def fetch(path: Path, now: float, address: str = ADDRESS) -> PriceList:
 
 
 def _get(address: str) -> bytes:
+    import httpx
+
+    limits = httpx.Timeout(_SECONDS, connect=_CONNECT)
     try:
-        with httpx.stream("GET", address, timeout=_SECONDS, follow_redirects=True) as response:
+        with httpx.stream("GET", address, timeout=limits, follow_redirects=True) as response:
             response.raise_for_status()
             return _bounded(response)
     except httpx.HTTPStatusError as error:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 
 from pointsman.core import approval
 from pointsman.core.budget import Account
-from pointsman.store.accounts import ACCOUNTS, CAPS
-from pointsman.store.tables import table
+from pointsman.store.accounts import ACCOUNTS, CAPS, PLEDGES
+from pointsman.store.columns import table
 
 SCOPE = "cap"
 NEVER = 253_402_300_799.0
@@ -43,7 +43,9 @@ def note(connection: Connection, account: Account, amount: int, now: float) -> N
 
 
 def lower(connection: Connection, grant: RowMapping) -> None:
-    """Take a raise out of its account, but for what is spent of it; what open holds have stays theirs.
+    """Take a raise out of its account, but for what is spent of it; what grants lend to open holds stays theirs.
+
+    Open holds go on: what they hold stands above the limit until they end, as it does under a cap that is lowered.
 
     Nothing for a grant of another scope: it is in no account until it is lent.
     """
@@ -51,7 +53,10 @@ def lower(connection: Connection, grant: RowMapping) -> None:
     if scope != SCOPE:
         return
     here = and_(ACCOUNTS.c.cap == grant["cap"], ACCOUNTS.c.key == grant["key"], ACCOUNTS.c.window == span)
-    sums = select(ACCOUNTS.c.raised, ACCOUNTS.c.spent, CAPS.c.limit).where(here, CAPS.c.id == ACCOUNTS.c.cap)
-    for raised, spent, limit in connection.execute(sums).all():
-        back = min(grant["amount"], raised, max(0, limit + raised - spent))
+    lent = (
+        select(func.coalesce(func.sum(PLEDGES.c.lent), 0)).where(PLEDGES.c.account == ACCOUNTS.c.id).scalar_subquery()
+    )
+    sums = select(ACCOUNTS.c.raised - lent, ACCOUNTS.c.raised, ACCOUNTS.c.spent, CAPS.c.limit)
+    for own, raised, spent, limit in connection.execute(sums.where(here, CAPS.c.id == ACCOUNTS.c.cap)).all():
+        back = max(0, min(grant["amount"], own, limit + own - spent))
         connection.execute(update(ACCOUNTS).where(here).values(raised=raised - back))

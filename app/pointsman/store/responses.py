@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from pointsman.system.keychain import KeychainProblem
@@ -207,6 +205,8 @@ class Responses:
             self.trouble = f"Answers cannot be continued from: {self._path} cannot be used ({type(error).__name__})."
 
     def _sealed(self, kept: KeptResponse) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 6 MB, for what many never keep
+
         key = (self._lasting_key() if kept.lasting else None) or self._own
         said = msgspec.msgpack.encode((kept.items, kept.response, kept.sensitivity))
         inside, nonce = zlib.compress(said, _FAST), os.urandom(_NONCE)
@@ -214,6 +214,9 @@ class Responses:
 
     def _unsealed(self, agent: str, id_: str, at: float, sealed: bytes) -> KeptResponse | None:
         """None where its key died with an earlier gateway, or the file was changed."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         for key in (self._own, self._lasting_key()):
             if key is not None:
                 with contextlib.suppress(InvalidTag, ValueError, zlib.error):

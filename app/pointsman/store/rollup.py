@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, insert, literal_column, select, update
 
+from pointsman.store.columns import table
 from pointsman.store.prepared import Found, Prepared
-from pointsman.store.tables import table
 
 HOLDS = table("holds")
 SPANS = table("spend_spans")
@@ -134,7 +134,7 @@ def _put(connection: Connection, each: Sequence[tuple[Found, _Sums]]) -> None:
             lives[name] = min(first, hold["made"]), max(last, hold["made"])
     _adding(SPANS, dialect).many(connection, [_row(_SPAN, key, more) for key, more in sorted(spans.items())])
     _adding(NAMES, dialect).many(
-        connection, [_row(_NAME, (*key, *_life(*lives[key])), more) for key, more in names.items()]
+        connection, [_row(_NAME, (*key, *_life(*lives[key])), more) for key, more in sorted(names.items())]
     )
 
 

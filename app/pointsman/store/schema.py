@@ -7,11 +7,19 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection
 
 from pointsman.core.errors import SetupError
-from pointsman.store.tables import METADATA
 
 Step = Callable[[Connection], None]
 
-STEPS: tuple[Step, ...] = ()
+
+def _sum_up_later(connection: Connection) -> None:
+    """Version 2: charges wait in a table of their own until they are summed up; one index serves what two did."""
+    from pointsman.store.tables import METADATA
+
+    METADATA.tables["unsummed"].create(connection)
+    connection.exec_driver_sql("DROP INDEX IF EXISTS audit_at")
+
+
+STEPS: tuple[Step, ...] = (_sum_up_later,)
 """STEPS[n] brings a database of version n + 1 to version n + 2. A new one is made whole, from tables.py."""
 
 
@@ -24,6 +32,8 @@ def bring_forward(connection: Connection, where: str, found: int, steps: Sequenc
             "install the newer Pointsman again, or set POINTSMAN_HOME."
         )
     if found == 0:
+        from pointsman.store.tables import METADATA  # with SQLModel, which only a new database needs
+
         METADATA.create_all(connection, checkfirst=False)
     else:
         for step in steps[found - 1 :]:

@@ -10,8 +10,6 @@ import os
 import zlib
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 _MARK = b"PMB1"
@@ -47,6 +45,8 @@ class Unreadable(Exception):
 
 def seal(kept: KeptBody, key: bytes) -> bytes:
     """The file's bytes; a fresh nonce each time."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # 6 MB, for what many never keep
+
     label = msgspec.json.encode(Label(kept.request, kept.agent, kept.at))
     outside, nonce = _MARK + len(label).to_bytes(2, "big") + label, os.urandom(_NONCE)
     inside = zlib.compress(msgspec.msgpack.encode(kept), _FAST)
@@ -63,6 +63,9 @@ def label(data: bytes) -> Label:
 
 def unseal(data: bytes, key: bytes, request: str) -> KeptBody:
     """What was kept of this request. Raises `Unreadable`, also for another request's file."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     if label(data).request != request:
         raise Unreadable
     outside = _outside(data)

@@ -7,8 +7,8 @@ from msgspec.structs import asdict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pointsman.core.errors import BadRequest
+from pointsman.store.columns import table
 from pointsman.store.db import Database
-from pointsman.store.tables import table
 
 EVERYBODY = "*"
 """In place of an agent's name: all of them."""

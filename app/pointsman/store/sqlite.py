@@ -72,7 +72,7 @@ class _Transaction:
             try:
                 return self._driver.execute(_WRITING).close()  # type: ignore[no-any-return]
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                if not _is_busy(error) or time.monotonic() >= until:
                     raise
                 time.sleep(_LOOK)
 
@@ -102,8 +102,12 @@ def _plain(error: Exception) -> Exception:
         return Clash(str(cause))
     if not isinstance(cause, sqlite3.DatabaseError):
         return error
-    busy = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-    return (Busy if busy else Unavailable)(f"Pointsman cannot use its database ({cause}): {_DISK}")
+    return (Busy if _is_busy(cause) else Unavailable)(f"Pointsman cannot use its database ({cause}): {_DISK}")
+
+
+def _is_busy(error: sqlite3.DatabaseError) -> bool:
+    """Of any kind: the low byte is the error, what stands above it says more."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _own(path: Path) -> None:

@@ -1,38 +1,40 @@
 """Every table of the store. Money is integer micro-dollars, times are Unix seconds, flags are 0 or 1.
 
-The column types are those that SQLite's STRICT tables know, and their equals on PostgreSQL.
+Who changes one writes columns.py anew, from which statements are made: `python -m pointsman.store.mirror`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import REAL, BigInteger, Double, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import Connection, Index, MetaData, UniqueConstraint, event, text
 from sqlmodel import Field, SQLModel
 
+from pointsman.store.kinds import CHANGE, REAL, REQUEST, TEXT, WHOLE
+
 METADATA: MetaData = SQLModel.metadata
-_WHOLE: Any = BigInteger().with_variant(Integer(), "sqlite")
-_REAL: Any = Double().with_variant(REAL(), "sqlite")
-# SQLite sorts text by its bytes; so must PostgreSQL, whatever the language of the server.
-_TEXT: Any = Text().with_variant(Text(collation="C"), "postgresql")
 _STRICT = {"sqlite_strict": True}
-REQUEST = "kind = 'request'"
-"""What an index over requests alone is for; a value bound later would not use it."""
-CHANGE = "kind NOT IN ('request', 'attempt')"
-"""What marks the audit's few rows that are about no request; a query that says this finds them by an index."""
 _BY_KEY = _STRICT | {"sqlite_with_rowid": False}  # rows lie in the order of their key: a range is read in one go
 
 
+@event.listens_for(METADATA, "before_create")
+def _partial(_: MetaData, connection: Connection, **_more: object) -> None:
+    """PostgreSQL's indexes over some rows are SQLite's. Said here, as each index would load that dialect at every start."""
+    if connection.dialect.name == "postgresql":
+        for index in (index for one in METADATA.tables.values() for index in one.indexes):
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+
+
 def _text(**kinds: Any) -> Any:
-    return Field(sa_type=_TEXT, **kinds)
+    return Field(sa_type=TEXT, **kinds)
 
 
 def _whole(**kinds: Any) -> Any:
-    return Field(sa_type=_WHOLE, **kinds)
+    return Field(sa_type=WHOLE, **kinds)
 
 
 def _real(**kinds: Any) -> Any:
-    return Field(sa_type=_REAL, **kinds)
+    return Field(sa_type=REAL, **kinds)
 
 
 class CapRow(SQLModel, table=True):
@@ -87,7 +89,7 @@ class HoldRow(SQLModel, table=True):
         Index("holds_request", "request"),
         Index("holds_session", "session"),
         Index("holds_task", "task"),
-        Index("holds_open", "state", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+        Index("holds_open", "state", sqlite_where=text("state = 'open'")),
         _STRICT,
     )
     id: str = _text(primary_key=True)
@@ -147,7 +149,6 @@ class GrantRow(SQLModel, table=True):
             *("cap", "key", "binding", "window"),
             unique=True,
             sqlite_where=text("\"window\" <> ''"),
-            postgresql_where=text("\"window\" <> ''"),
         ),
         _STRICT,
     )
@@ -176,9 +177,8 @@ class AuditRow(SQLModel, table=True):
             "audit_day",
             *("at", "agent", "tier", "saved"),
             sqlite_where=text(REQUEST),
-            postgresql_where=text(REQUEST),
         ),
-        Index("audit_changes", "kind", sqlite_where=text(CHANGE), postgresql_where=text(CHANGE)),
+        Index("audit_changes", "kind", sqlite_where=text(CHANGE)),
         _STRICT,
     )
     seq: int | None = _whole(default=None, primary_key=True)
@@ -322,7 +322,7 @@ class SpendNameRow(SQLModel, table=True):
     __table_args__ = (
         Index("spend_names_dearest", "kind", "charge", "name", "first", "last"),
         Index("spend_names_first", "kind", "first"),
-        Index("spend_names_long", "kind", "last", sqlite_where=text("long = 1"), postgresql_where=text("long = 1")),
+        Index("spend_names_long", "kind", "last", sqlite_where=text("long = 1")),
         _STRICT,
     )
     kind: str = _text(primary_key=True)
@@ -341,8 +341,3 @@ class SpendNameRow(SQLModel, table=True):
     cache_write_short: int = _whole()
     cache_write_long: int = _whole()
     output: int = _whole()
-
-
-def table(name: str) -> Table:
-    """The table of this name, for statements."""
-    return METADATA.tables[name]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from pointsman.core.errors import BadRequest
 from pointsman.core.request import Verdict
 from pointsman.wire import misfit
+from pointsman.wire.scan import UNREADABLE
 
 Sense = Callable[[bytes], Verdict]
 Fields = dict[str, msgspec.Raw]
@@ -47,7 +48,7 @@ def peek(decoder: msgspec.json.Decoder[T], body: bytes, dialect: str) -> T:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise BadRequest(f"The request does not fit {dialect}: {misfit.sentence(error)}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadRequest("The request's body is not JSON. Send a JSON object.") from None
 
 
@@ -75,6 +76,21 @@ _NONSENSE = (msgspec.MsgspecError, AttributeError, LookupError, TypeError, Value
 def fields(body: bytes) -> Fields:
     """All fields of a body that was peeked at, with their bytes."""
     return _fields.decode(body)
+
+
+def readable(body: bytes) -> dict[str, Any]:
+    """The values of a body that was peeked at, without those that nobody has read yet and nobody can read."""
+    try:
+        return dict(msgspec.json.decode(body))
+    except UNREADABLE:
+        return {name: value for name, raw in fields(body).items() for value in _value(raw)}
+
+
+def _value(raw: msgspec.Raw) -> Iterator[Any]:
+    try:
+        yield msgspec.json.decode(raw)
+    except UNREADABLE:
+        return
 
 
 def digest(raw: bytes) -> str:

@@ -5,7 +5,11 @@ Shapes: https://platform.openai.com/docs/api-reference/embeddings
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn
+import base64
+import sys
+from array import array
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NoReturn
 
 import msgspec
 
@@ -20,6 +24,7 @@ NAME = "embeddings"
 _SENSED_APART = ("input", "model")
 # Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
 _PRICED = frozenset(["model", "input", "encoding_format", "dimensions", "user"])
+_MOST_INPUTS = 2048  # as many as the vendor takes
 _MOST_TOKENS = 2**40  # beyond this a provider talks nonsense, and its usage counts as missing
 
 
@@ -120,6 +125,54 @@ class EmbeddingsScan(Scan):
         if known and all(0 <= count < _MOST_TOKENS for count in known):
             self.meters = Meters(fresh_input=max(known))
         return Seen(content=True, done=True)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a model of this machine needs to know: the texts, the vector's size, whether vectors are sent as bytes."""
+
+    inputs: list[str]
+    dimensions: int | None
+    packed: bool
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    input: msgspec.Raw
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+
+
+_wanted = msgspec.json.Decoder(_Wanted)
+
+
+def asked(body: bytes) -> Asked:
+    """What is asked of a model of this machine. Raises `BadRequest` that names the field."""
+    wanted = body_.peek(_wanted, body, NAME)
+    _, texts, _ = _inputs(wanted.input)
+    inputs = [text for text in texts if text is not None]
+    if len(inputs) != len(texts):
+        raise BadRequest(
+            "'input' holds tokens as numbers, and nobody can tell whether they are this model's own. Send the text."
+        )
+    if len(inputs) > _MOST_INPUTS:
+        raise BadRequest(f"'input' holds {len(inputs)} texts, and {_MOST_INPUTS} are the most at once.")
+    if wanted.dimensions is not None and wanted.dimensions < 1:
+        raise BadRequest("'dimensions' must be at least 1.")
+    return Asked(inputs, wanted.dimensions, wanted.encoding_format == "base64")
+
+
+def answer(model: str, vectors: Sequence[bytes], tokens: int, *, packed: bool) -> bytes:
+    """The whole answer; vectors are 32-bit floats, the lowest byte first, in the order of their texts."""
+    told: list[Any] = [base64.b64encode(one).decode() if packed else _floats(one) for one in vectors]
+    data = [{"object": "embedding", "index": at, "embedding": one} for at, one in enumerate(told)]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return msgspec.json.encode({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+def _floats(raw: bytes) -> list[float]:
+    numbers = array("f", raw)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
 
 
 def untold(*_given: Any) -> NoReturn:

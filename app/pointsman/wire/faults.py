@@ -29,20 +29,32 @@ _LONG = re.compile(
     re.I,
 )
 _TOO_LONG_STATUSES = (400, 413, 422)
+# Fields whose value is too large by itself, whatever else the sentence speaks of: a shorter conversation mends nothing.
+_OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "max_tokens_to_sample")
 # Statuses of errors that come where no status can be told any more: inside a stream, or under one of success.
 _STATUSES = {
     TOO_LONG: 400,
     "invalid_prompt": 400,
     "invalid_request_error": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "billing_error": 402,
+    "usage_not_included": 402,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
     "request_too_large": 413,
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
     "insufficient_quota": 429,
+    "usage_limit_reached": 429,
     "server_is_overloaded": 503,
     "slow_down": 503,
     "overloaded_error": 529,
 }
-_NUMBERS = (400, 408, 413, 422, 429, 500, 502, 503, 504, 529)
+# invalid_image_url, image_too_large, cyber_policy, content_policy_violation: what was asked, and time does not mend it.
+_MISTAKES = re.compile(r"(?:^|_)(?:image|policy)(?:_|$)|^content_filter")
+_NUMBERS = (400, 401, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 529)
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -56,12 +68,12 @@ class Read(msgspec.Struct, frozen=True):
 def read(body: bytes, dialect: str, status: int | None = None, key: str | None = None) -> Read:
     """What a body of this dialect says, without `key` and whatever looks like one. `status` None: none was told."""
     found = _error(body)
-    sentence = _hidden(_sentence(found), key)
+    sentence = _sentence(found, key)
     words = {name: _word(found, name, key) for name in ("code", "type", "param")}
     told = words["code"] or _word(found.get("details"), "error_code", key)
     if status is None:
         status = _status(told, words["type"], found.get("code"))
-    if told is None and status in _TOO_LONG_STATUSES and _LONG.search(f"{sentence} {words['type']}"):
+    if told is None and status in _TOO_LONG_STATUSES and _is_long(sentence, words):
         told = TOO_LONG
     kind = None if words["type"] == "error" else words["type"]
     return Read(sentence, Fault(dialect=dialect, code=told, type=kind, param=words["param"]), status)
@@ -80,9 +92,16 @@ def _error(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _sentence(found: dict[str, Any]) -> str:
+def _sentence(found: dict[str, Any], key: str | None) -> str:
+    """Cut once its keys are hidden: half a key is known by nothing."""
     message = found.get("message")
-    return message[:_MOST] if isinstance(message, str) else ""
+    return _hidden(message, key)[:_MOST] if isinstance(message, str) else ""
+
+
+def _is_long(sentence: str, words: dict[str, str | None]) -> bool:
+    """Whether it is the prompt that is too long."""
+    field = (words["param"] or "").rpartition(".")[2]
+    return field not in _OUTPUT_LIMITS and _LONG.search(f"{sentence} {words['type']}") is not None
 
 
 def _hidden(text: str, key: str | None) -> str:
@@ -103,4 +122,6 @@ def _status(code: str | None, kind: str | None, number: Any) -> int:
     for word in (code, kind):
         if word in _STATUSES:
             return _STATUSES[word]
+        if word and _MISTAKES.search(word):
+            return 400
     return number if isinstance(number, int) and number in _NUMBERS else 502

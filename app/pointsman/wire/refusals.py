@@ -62,11 +62,14 @@ def in_band(refusal: Refusal, dialect: str = "chat", told: bytes = b"") -> bytes
 
 
 def failure(refusal: Refusal) -> dict[str, str]:
-    """The `error` of a response that failed, with a code of its vendor's.
+    """The `error` of a response that failed, with a code of its vendor's: the very one, where its vendor said it.
 
     Codex tries again after `server_error` and `rate_limit_exceeded`; after `invalid_prompt` it shows the sentence.
     """
-    if _code(refusal) == TOO_LONG:
+    fault = _fault(refusal)
+    if fault.dialect == "responses" and fault.code:
+        code = fault.code
+    elif _code(refusal) == TOO_LONG:
         code = TOO_LONG
     elif refusal.status == 429:
         code = "rate_limit_exceeded"

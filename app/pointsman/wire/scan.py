@@ -189,10 +189,12 @@ class _ResponsesEvent(msgspec.Struct, frozen=True):
     object: str | None = None
     status: str | None = None
     usage: _ResponsesUsage | None = None
+    output: msgspec.Raw = msgspec.Raw()
     error: Any = None
 
 
 _ENDS = ("completed", "incomplete")
+_NO_OUTPUT = (b"", b"[]", b"null")
 _SILENT = ("response.created", "response.queued", "response.in_progress", "keepalive")
 
 
@@ -209,8 +211,10 @@ class ResponsesScan(Scan):
             return NOTHING
         kind = event.type or ""
         if event.object == "response":
-            return self._ended(_Response(event.status, event.usage))
+            spoken = event.status != "failed" or bytes(event.output) not in _NO_OUTPUT
+            return msgspec.structs.replace(self._ended(_Response(event.status, event.usage)), content=spoken)
         if kind in ("response.failed", "error"):
+            self._ended(event.response or _Response())
             return Seen(error=True)
         if kind in ("response.completed", "response.incomplete"):
             return self._ended(event.response or _Response())

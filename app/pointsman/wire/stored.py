@@ -21,6 +21,7 @@ _ENDS = (b"response.completed", b"response.incomplete", b"response.failed")
 _LAST = {"completed": "response.completed", "incomplete": "response.incomplete"}
 _HEAD = 400  # bytes of an event in which its kind stands
 _PAGE, _LARGEST_PAGE = 20, 100
+_DIGITS = 9  # of a number that are read: Python refuses those of thousands
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -225,7 +226,7 @@ def page(rows: bytes, query: Mapping[str, str]) -> bytes:
     ids = [one["id"] for one in found]
     start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
     limit = query.get("limit", "")
-    most = min(max(int(limit), 1), _LARGEST_PAGE) if limit.isascii() and limit.isdecimal() else _PAGE
+    most = min(max(int(limit[:_DIGITS]), 1), _LARGEST_PAGE) if limit.isascii() and limit.isdecimal() else _PAGE
     part = found[start : start + most]
     ends = {"first_id": part[0]["id"], "last_id": part[-1]["id"]} if part else {"first_id": None, "last_id": None}
     return msgspec.json.encode({"object": "list", "data": part, **ends, "has_more": len(found) > start + most})

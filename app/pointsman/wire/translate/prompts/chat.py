@@ -294,18 +294,28 @@ def messages(prompt: Prompt, *, reasoning: bool = True) -> list[dict[str, Any]]:
             if isinstance(part, Result):
                 told.append(_told_result(part))
                 shown += _shown(part)
-        rest = tuple(part for part in turn.parts if not isinstance(part, Result))
-        if not rest and turn.role == "tool":
+        rest = tuple(_spoken(turn, reasoning=reasoning))
+        if not rest and (turn.role == "tool" or (turn.role == "assistant" and turn.parts)):
             continue
         if shown:
             told.append({"role": "user", "content": _content(tuple(shown))})
             shown = []
-        message = _told(turn, rest if reasoning else tuple(part for part in rest if not isinstance(part, Thinking)))
+        message = _told(turn, rest)
         if message["role"] == "assistant" and told and told[-1]["role"] == "assistant":
             _join(told[-1], message)
         else:
             told.append(message)
     return [*told, {"role": "user", "content": _content(tuple(shown))}] if shown else told
+
+
+def _spoken(turn: Turn, *, reasoning: bool) -> Iterator[Part]:
+    """What of a turn is no result, and stands in a message."""
+    for part in turn.parts:
+        if isinstance(part, Thinking):
+            if reasoning and part.text:
+                yield part
+        elif not isinstance(part, Result):
+            yield part
 
 
 def _told_result(result: Result) -> dict[str, Any]:
