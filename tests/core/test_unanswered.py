@@ -41,7 +41,7 @@ def test_no_model_at_all_is_said() -> None:
             CHAT,
             [],
             (
-                "Nothing can make these embeddings. No model is set up for it: give a private or cloud target of "
+                "Nothing can make these embeddings. No model is set up for it: give a target of "
                 'models.toml can = ["embeddings"].'
             ),
         ),

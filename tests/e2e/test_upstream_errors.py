@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pointsman.gateway import misread
 from tests.fakes.busy_house import BusyHouse, at_the_door, open_house, workers
 from tests.fakes.home import MODELS, target
 from tests.fakes.watching_upstream import event
@@ -156,8 +157,25 @@ async def test_what_nobody_can_read_is_not_told_again(busy: BusyHouse) -> None:
     (key,) = await busy.agents("ann")
     body = b'{"model":"fine","stream":true,"input":"Hi","instructions":"Be brief.","metadata":{"a":"\xff"}}'
     async with httpx.AsyncClient(timeout=60) as client:
-        head = {"authorization": f"Bearer {key}"}
+        head = {"authorization": f"Bearer {key}", "content-type": "application/json"}
         answer = await client.post(f"http://127.0.0.1:{busy.port}/v1/responses", content=body, headers=head)
     last = json.loads(answer.text.rstrip().rpartition("data: ")[2])
     assert (answer.status_code, last["type"]) == (200, "response.completed")
     assert (last["response"]["instructions"], last["response"]["metadata"]) == ("Be brief.", {})
+
+
+async def test_what_cannot_be_translated_is_logged(
+    busy: BusyHouse, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 400 for its client; and the line of code, for it might be a mistake of ours."""
+    monkeypatch.setattr(misread, "_told", set())
+    (key,) = await busy.agents("ann")
+    choice = {"type": "allowed_tools", "tools": [5]}
+    asked = {"model": "fine", "input": "my private words", "tool_choice": choice}
+    async with httpx.AsyncClient(timeout=60) as client:
+        head = {"authorization": f"Bearer {key}"}
+        answer = await client.post(f"http://127.0.0.1:{busy.port}/v1/responses", json=asked, headers=head)
+    assert answer.status_code == 400
+    told = (home / "logs" / "misread.log").read_text("utf-8")
+    assert "builtins.AttributeError" in told and " _allowed\n" in told
+    assert "private" not in told

@@ -283,5 +283,5 @@ def test_a_whole_answer_without_a_status_is_completed() -> None:
 )
 def test_a_vendors_word_stays_for_its_own_client(dialect: str, status: int, code: str | None, told_: str) -> None:
     """Codex tries again after one and not after another."""
-    refusal = UpstreamSaid("It said no.", status=status, fault=Fault(dialect, code))
+    refusal = UpstreamSaid("It said no.", "No.", status=status, headers={}, fault=Fault(dialect, code))
     assert answered(b'{"error":{"code":"upstream_failed","message":"No."}}', status, refusal)["error"]["code"] == told_

@@ -176,3 +176,12 @@ async def test_an_item_that_nobody_kept_is_refused_by_name(home: Path) -> None:
     with pytest.raises(NotFound):  # however it is written: a provider would find it, whoever's it is
         await kept.asked("codex", b'{"model":"m","input":[{"\\u0069d":"msg_2"}]}')
     await kept.close()
+
+
+@pytest.mark.parametrize("after", ["9" * 5_000, "-1", "one", "\u0663"])
+async def test_a_number_that_is_none_is_passed_over(home: Path, after: str) -> None:
+    """All events are told."""
+    kept = KeptResponses(house(home))
+    kept.keep(run(), ASKED, b'{"id":"resp_1","status":"completed","output":[]}')
+    assert len([frame async for frame in await kept.replay("codex", "resp_1", after)]) == 3
+    await kept.close()

@@ -135,7 +135,7 @@ async def refusing(then: asyncio.Event) -> AsyncIterator[Upstream]:
         writer.close()
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    one = Upstream("fake", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", silence=20)
+    one = Upstream("fake", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", silence=600)
     async with server:
         yield one
         then.set()

@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from pointsman.core import budget
 from pointsman.core.budget import Account, Cap, Subject
 from pointsman.store import audit
-from pointsman.store.accounts import ACCOUNTS, HOLDS
+from pointsman.store.accounts import ACCOUNTS, HOLDS, PLEDGES
 from pointsman.store.columns import table
 from pointsman.store.grants import GRANTS
 from pointsman.store.ledger import Charge, Grant, HoldRequest, Ledger, Reserved, Standing
@@ -170,9 +170,11 @@ class Money(World, RuleBasedStateMachine):
         self.note_above()
 
     def note_above(self, found: Iterable[Account] | None = None) -> None:
-        """What stands above a limit that a person set."""
+        """What stands above a limit that a person set, also once grants have back what they lend to open holds."""
+        loans = self.loans()
         for account in self.accounts().values() if found is None else found:
-            self.above[place(account)] = max(self.above.get(place(account), 0), excess(account))
+            spent = account.spent + loans.get(place(account), 0) - account.limit - account.overrun
+            self.above[place(account)] = max(self.above.get(place(account), 0), excess(account), spent)
 
     @rule(more=st.integers(1, 300))
     def borrow(self, more: int) -> None:
@@ -243,6 +245,13 @@ class Money(World, RuleBasedStateMachine):
     def beyond_grants(self) -> int:
         """What accounts were raised by, but for what grants have lent and not got back."""
         return self.number(select(func.sum(ACCOUNTS.c.raised))) - self.lent()
+
+    def loans(self) -> dict[tuple[str, str, str], int]:
+        """What grants lend to open holds, by account."""
+        where = (ACCOUNTS.c.cap, ACCOUNTS.c.key, ACCOUNTS.c.window)
+        query = select(*where, func.sum(PLEDGES.c.lent).label("lent"))
+        rows = self.rows(query.join(PLEDGES, PLEDGES.c.account == ACCOUNTS.c.id).group_by(*where))
+        return {(row["cap"], row["key"], row["window"]): int(row["lent"]) for row in rows}
 
     def lent(self) -> int:
         """What all grants have lent and not got back."""

@@ -26,7 +26,7 @@ def of_vectors(asked: str, dropped: Sequence[Dropped], makers: Sequence[str]) ->
         return f"{head} {_grouped(here)}."
     if makers:
         return f"{head} Ask for a model that does: {_listed(makers)}."
-    return f'{head} No model is set up for it: give a private or cloud target of models.toml can = ["embeddings"].'
+    return f'{head} No model is set up for it: give a target of models.toml can = ["embeddings"].'
 
 
 def _grouped(dropped: Sequence[Dropped]) -> str:

@@ -162,6 +162,7 @@ class LlamaEngine:
             return
         slot, job = list(self._active.items())[-1]
         del self._active[slot]
+        self._borrowed = {at: one for at, one in self._borrowed.items() if one[0] is not job}
         self._model.keep(slot, 0)
         self._idle[slot] = []
         if self._active:

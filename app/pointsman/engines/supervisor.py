@@ -50,7 +50,7 @@ class Supervisor:
         """From now on models are loaded only where the steward finds room, and leave when they are idle."""
         self._rooms.steward = steward
 
-    async def chat(self, name: str, command: protocol.Chat) -> AsyncGenerator[protocol.Answer, None]:
+    async def chat(self, name: str, command: protocol.Asked) -> AsyncGenerator[protocol.Answer, None]:
         """Events up to `End` or `Failed`. Raises `ModelUnloadable` before the first, `WorkerDied` at any time.
 
         Closing the iterator, or cancelling its task, cancels the request in the worker.

@@ -110,7 +110,7 @@ class WorkerProcess:
             raise WorkerDied(f"The engine for {self.name} crashed while it loaded the model.")
         return said
 
-    async def chat(self, command: protocol.Chat) -> AsyncGenerator[protocol.Answer, None]:
+    async def chat(self, command: protocol.Asked) -> AsyncGenerator[protocol.Answer, None]:
         """The events of one answer; closing the iterator early cancels the request in the worker."""
         if self.dead:
             raise WorkerDied(self._obituary())

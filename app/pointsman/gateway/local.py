@@ -7,7 +7,6 @@ import secrets as random_
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import Any
 
 from pointsman.core.errors import BadRequest, ContextExceeded, Refusal, UpstreamFailed
 from pointsman.core.pricing import Meters
@@ -60,8 +59,7 @@ class Local:
         told = asyncio.to_thread(embeddings.answer, job.attempt.target, made, tokens, packed=asked.packed)
         yield Frame(await told)
 
-    def _events(self, job: Job, command: Any) -> AsyncGenerator[protocol.Answer, None]:
-        # Any, as the supervisor takes whatever a worker understands, and names answers alone.
+    def _events(self, job: Job, command: protocol.Asked) -> AsyncGenerator[protocol.Answer, None]:
         return self._supervisor.chat(job.attempt.target, command)
 
 

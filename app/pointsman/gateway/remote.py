@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from pointsman.core.catalog import Catalog, Provider
-from pointsman.core.errors import Refusal, TimedOut, UpstreamFailed, UpstreamSaid
+from pointsman.core.errors import BadRequest, Refusal, TimedOut, UpstreamFailed, UpstreamSaid
 from pointsman.core.pricing import Meters
+from pointsman.gateway import misread
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
 from pointsman.providers.failures import Said, UpstreamError
@@ -73,7 +74,11 @@ class Remote:
             service_tier=job.attempt.service_tier,
         )
         spoken, large = catalog.dialects(target, tools=job.request.tools > 0), len(job.sent.body) > _LARGE
-        way = await asyncio.to_thread(_way, job, spoken, change) if large else _way(job, spoken, change)
+        try:
+            way = await asyncio.to_thread(_way, job, spoken, change) if large else _way(job, spoken, change)
+        except BadRequest as refusal:
+            misread.note(refusal)
+            raise
         try:
             async with aclosing(self._frames(job, self.upstream(catalog, provider.name), key, way)) as frames:
                 async for frame in frames:

@@ -61,8 +61,8 @@ def understood(dialect: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def checked(*given: P.args, **more: P.kwargs) -> T:
             try:
                 return work(*given, **more)
-            except _NONSENSE:
-                raise BadRequest(said) from None
+            except _NONSENSE as error:  # kept for the log: where it was raised tells whether it was a mistake of ours
+                raise BadRequest(said) from error
 
         return checked
 
