@@ -324,10 +324,12 @@ async def test_what_is_kept_for_good_is_written_before_the_grant() -> None:
 async def test_the_questions_of_an_agent_that_is_gone_are_withdrawn() -> None:
     """However many wait for one; another agent's stay, and so does what the runaway watch asks."""
     approvals = Approvals(Bus())
+    asked = []
     for agent, kind in (("a", "money"), ("a", "money"), ("b", "money"), ("a", "runaway")):
         case = approvals.new_case(f"{agent} {kind}", kind)
-        waiting = asyncio.ensure_future(approvals.ask(case, question(case, agent=agent, kind=kind), grant))
+        asked.append(asyncio.ensure_future(approvals.ask(case, question(case, agent=agent, kind=kind), grant)))
         await asyncio.sleep(0)
     approvals.forget("a")
     assert {(one.agent, one.kind) for one in approvals.open()} == {("b", "money"), ("a", "runaway")}
-    waiting.cancel()
+    for waiting in asked:
+        waiting.cancel()

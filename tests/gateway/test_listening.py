@@ -12,6 +12,7 @@ import pytest
 from pointsman.core.errors import SetupError
 from pointsman.gateway import listening
 from pointsman.gateway.seats import Seats
+from pointsman.system import descriptors as descriptors_
 
 
 def close(sockets: list[socket.socket]) -> None:
@@ -116,5 +117,5 @@ async def test_a_crowd_at_one_door_takes_no_place_at_the_other(monkeypatch: pyte
 @pytest.mark.parametrize(("descriptors", "places"), [(16_384, 8_128), (1_024, 448), (256, 64), (100, 32)])
 def test_each_place_is_worth_two_descriptors(monkeypatch: pytest.MonkeyPatch, descriptors: int, places: int) -> None:
     """A request that is answered has a connection of its provider's too."""
-    monkeypatch.setattr(listening.descriptors, "raised", lambda: descriptors)
+    monkeypatch.setattr(descriptors_, "raised", lambda: descriptors)
     assert listening.seats()._most == places
