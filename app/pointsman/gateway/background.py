@@ -22,7 +22,7 @@ from pointsman.gateway.pipeline import Call
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
 from pointsman.system import trouble
-from pointsman.wire import stored
+from pointsman.wire import body, stored
 from pointsman.wire.scan import UNREADABLE
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.answers.responses import bare
@@ -171,7 +171,7 @@ def _first(run: Run, asked: Asked | None) -> bytes:
     told: dict[str, Any] = {"background": True, "store": True}
     if asked is not None:
         with contextlib.suppress(*UNREADABLE):
-            told = {**msgspec.json.decode(asked.body), **told, "previous_response_id": asked.previous}
+            told = {**body.readable(asked.body), **told, "previous_response_id": asked.previous}
     about = Answering(
         id=run.id.removeprefix("req_"), model=str(told.get("model", "")), created=int(run.started), asked=told
     )

@@ -25,7 +25,7 @@ from pointsman.core.errors import (
 from pointsman.core.events import MoneyMoved, RequestStarted
 from pointsman.core.request import Hints, Verdict
 from pointsman.core.routing import Attempt
-from pointsman.gateway import record
+from pointsman.gateway import misread, record
 from pointsman.gateway.admission import LOCAL, Admission
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Sent, Tally
 from pointsman.gateway.house import House
@@ -206,6 +206,7 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
 async def _refuse(call: Call, refusal: Refusal) -> None:
     """The refusal in the caller's dialect; inside the stream where its status is out already."""
     run, reply, dialect = call.run, call.reply, call.sent.dialect.name
+    misread.note(refusal)
     run.outcome, run.code, run.reason, run.refusal = record.outcome(refusal), refusal.code, refusal.sentence, refusal
     if reply.finished:
         return

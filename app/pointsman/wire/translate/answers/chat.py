@@ -206,7 +206,7 @@ class ChatReader:
         thought = said.reasoning_content or said.reasoning
         found: list[Event] = [Thought(thought)] if thought else []
         if said.content:
-            known = choice.logprobs if bytes(choice.logprobs) not in (b"", b"null") else msgspec.Raw()
+            known = choice.logprobs if bytes(choice.logprobs).startswith(b"{") else msgspec.Raw()  # some say []
             found.append(Said(said.content, logprobs=known))
         if said.refusal:
             found.append(Said(said.refusal, refusal=True))
