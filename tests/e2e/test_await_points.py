@@ -134,9 +134,13 @@ class Attempted:
             ],
         }
         sent = Sent(dialect=DIALECTS[self.kind.dialect], body=json.dumps(asked).encode())
-        call = Call(self.busy.house, self.run, sent, Reply(_slowly))
-        with contextlib.suppress(asyncio.CancelledError):
-            await pipeline.serve(call, Hints(session=self.name, task=self.name))
+        reply = Reply(_slowly)
+        call = Call(self.busy.house, self.run, sent, reply)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await pipeline.serve(call, Hints(session=self.name, task=self.name))
+        finally:
+            reply.still()  # as the door does
 
     async def _blocker(self) -> bool:
         """The session's dollar is held by another agent, or was spent by it."""
