@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select
 from pointsman.core.budget import Cap, Window, owner
 from pointsman.store import spans
 from pointsman.store.prepared import Prepared
-from pointsman.store.rollup import HOLDS, LATER, OPEN, OWNERS, SPANS
+from pointsman.store.rollup import HOLDS, LATER, NOTED, OPEN, OWNERS, SPANS
 
 _Query = Callable[[tuple[str, ...], bool, bool], Prepared]
 
@@ -87,8 +87,10 @@ def _charged(whose: tuple[str, ...], since: bool, until: bool) -> Prepared:
 def _waiting(whose: tuple[str, ...], since: bool, until: bool) -> Prepared:
     """Of holds that are not in the spans yet."""
     total = func.coalesce(func.sum(HOLDS.c.charge), 0).label("total")
-    found = select(total).join_from(LATER, HOLDS, LATER.c.hold == HOLDS.c.id)
-    return Prepared(found.where(*_belonging(whose, since, until)))
+    found = select(total).join_from(LATER, HOLDS, NOTED)
+    times = [HOLDS.c.made + 0 >= bindparam("of_since")] if since else []
+    times += [HOLDS.c.made + 0 < bindparam("of_until")] if until else []
+    return Prepared(found.where(*times, *_are(HOLDS, whose)))
 
 
 @cache

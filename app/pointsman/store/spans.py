@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, ca
 from pointsman.core.budget import window
 from pointsman.store import rollup
 from pointsman.store.prepared import Prepared
-from pointsman.store.rollup import DAY, HALF, HOLDS, HOUR, LATER, OPEN, SETTLED, SPANS, SUMS
+from pointsman.store.rollup import DAY, HALF, HOLDS, HOUR, LATER, NOTED, OPEN, SETTLED, SPANS, SUMS
 
 Sums = tuple[int, ...]
 """In the order of `rollup.SUMS`."""
@@ -37,10 +37,10 @@ _HALVES = Prepared(
         _S.seconds == literal_column(str(HALF)), _S.scope == literal_column("''"), *_IN_TIME
     )
 )
-_MADE = (_H.made >= bindparam("since"), _H.made < bindparam("until"))
+_MADE = (_H.made + 0 >= bindparam("since"), _H.made + 0 < bindparam("until"))  # few rows: no index over all holds
 _WAITING = Prepared(
     select(*(one.label(name) for one, name in zip(HOLD_SUMS, SUMS, strict=True)))
-    .join_from(LATER, HOLDS, LATER.c.hold == _H.id)
+    .join_from(LATER, HOLDS, NOTED)
     .where(*_MADE)
 )
 """Of the holds that are not in the sums yet."""
@@ -119,7 +119,9 @@ def by_day(connection: Connection, since: float, until: float, zone: tzinfo) -> 
     if first is None or last is None:
         return {}
     days = _days(max(since, first), min(until, last + HALF), zone)
-    return added((day.name, sums) for day in days for sums in _of_day(connection, day, since, until))
+    waiting = _waiting_edge(connection, func.min)
+    oldest = until if waiting is None else waiting
+    return added((day.name, sums) for day in days for sums in _of_day(connection, day, (since, until), oldest))
 
 
 def edge(connection: Connection, *, first: bool) -> int | None:
@@ -128,10 +130,15 @@ def edge(connection: Connection, *, first: bool) -> int | None:
     summed = connection.execute(
         select(_S.starts).where(_S.seconds == HALF, _S.scope == "").order_by(order).limit(1)
     ).scalar()
-    end = func.min(_H.made) if first else func.max(_H.made)
-    waiting = connection.execute(select(end).join_from(LATER, HOLDS, LATER.c.hold == _H.id)).scalar()
-    found = [one for one in (summed, waiting and int(waiting // HALF) * HALF) if one is not None]
+    waiting = _waiting_edge(connection, func.min if first else func.max)
+    late = None if waiting is None else int(waiting // HALF) * HALF
+    found = [one for one in (summed, late) if one is not None]
     return (min if first else max)(found, default=None)
+
+
+def _waiting_edge(connection: Connection, end: Any) -> float | None:
+    """When the first or the last of the holds was made that are not in the sums yet."""
+    return connection.execute(select(end(_H.made)).join_from(LATER, HOLDS, NOTED)).scalar()
 
 
 def _days(since: float, until: float, zone: tzinfo) -> Iterator[_Day]:
@@ -143,11 +150,12 @@ def _days(since: float, until: float, zone: tzinfo) -> Iterator[_Day]:
         since = today.ends
 
 
-def _of_day(connection: Connection, day: _Day, since: float, until: float) -> Iterator[Sums]:
-    for part in pieces(max(since, day.starts), min(until, day.ends), (HALF,)):
+def _of_day(connection: Connection, day: _Day, asked: tuple[float, float], oldest: float) -> Iterator[Sums]:
+    """`oldest` is when the first hold was made that waits: days before it have none."""
+    for part in pieces(max(asked[0], day.starts), min(asked[1], day.ends), (HALF,)):
         if part.seconds:
             time = {"since": int(part.since), "until": int(part.until)}
-            for query in (_HALVES, _WAITING):
+            for query in (_HALVES, _WAITING) if oldest < part.until else (_HALVES,):
                 [row] = query(connection, time)
                 yield tuple(int(row[name]) for name in SUMS)
         else:
@@ -161,7 +169,8 @@ def _read(
     made = (_H.made >= part.since, _H.made < part.until)
     if not part.seconds:
         return _grouped(connection, of_hold, select(*HOLD_SUMS).where(_H.state == SETTLED, *made))
-    waiting = select(*HOLD_SUMS).join_from(LATER, HOLDS, LATER.c.hold == _H.id).where(*made)
+    few = (_H.made + 0 >= part.since, _H.made + 0 < part.until)  # as in `_MADE`
+    waiting = select(*HOLD_SUMS).join_from(LATER, HOLDS, NOTED).where(*few)
     return chain(_summed(connection, part, of_span, owner), _grouped(connection, of_hold, waiting))
 
 
