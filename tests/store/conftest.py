@@ -14,6 +14,7 @@ import pytest
 from pointsman.store import rollup
 from pointsman.store.db import Database, choose
 from tests.fakes import postgres
+from tests.fakes.postgres import Server
 
 
 class Place(NamedTuple):
@@ -64,3 +65,21 @@ def db(place: Place) -> Iterator[Database]:
     database = place.open()
     yield database
     database.close()
+
+
+@pytest.fixture(scope="module")
+def second() -> Iterator[Server]:
+    """A server that nobody else uses."""
+    started = Server()
+    yield started
+    started.remove()
+
+
+@pytest.fixture
+def own(second: Server) -> Iterator[Server]:
+    """A server that this test may stop and change."""
+    yield second
+    second.stop()
+    second.demand_passwords(wanted=False)
+    second.start()
+    second.do("DROP DATABASE IF EXISTS money", "DROP ROLE IF EXISTS ann")
