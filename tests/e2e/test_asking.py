@@ -19,14 +19,22 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 class Asking:
-    """An agent that has $0.03 left of $1.00 and wants what may cost $0.10."""
+    """An agent that asks from threads, and the person who is asked."""
 
     def __init__(self, gateway: Home) -> None:
         self.gateway = gateway
-        gateway.command(admin.SetCap(name="daily", limit=DOLLAR))
         self.client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
-        self.client.chat.completions.create(model="big", messages=HELLO)
         self.pool = ThreadPoolExecutor(4)
+
+    def close(self) -> None:
+        """The agent goes home."""
+        self.pool.shutdown(cancel_futures=True)
+        self.client.close()
+
+    def spend(self) -> None:
+        """Have $0.03 left of $1.00; what costs $0.10 is over the cap then."""
+        self.gateway.command(admin.SetCap(name="daily", limit=DOLLAR))
+        self.client.chat.completions.create(model="big", messages=HELLO)
 
     def send(self, model: str = "dime", text: str = "Hello") -> Future[Any]:
         """The request, waiting in a thread."""
@@ -55,11 +63,18 @@ class Asking:
 
 
 @pytest.fixture
-def asking(gateway: Home) -> Iterator[Asking]:
-    """$0.97 of $1.00 is spent."""
+def uncapped(gateway: Home) -> Iterator[Asking]:
+    """Nothing is spent, and no cap stands."""
     one = Asking(gateway)
     yield one
-    one.pool.shutdown(cancel_futures=True)
+    one.close()
+
+
+@pytest.fixture
+def asking(uncapped: Asking) -> Asking:
+    """$0.97 of $1.00 is spent."""
+    uncapped.spend()
+    return uncapped
 
 
 def test_the_question_says_who_what_and_how_much(asking: Asking) -> None:
@@ -140,14 +155,11 @@ def test_a_session_allowance_covers_its_session_only(asking: Asking) -> None:
         other.result(30)
 
 
-def test_the_soft_mark_asks_where_the_rule_says_so(gateway: Home) -> None:
+def test_the_soft_mark_asks_where_the_rule_says_so(uncapped: Asking) -> None:
     """Past 80 % a cap whose rule says `ask` asks although the request fits."""
-    gateway.command(admin.SetCap(name="daily", limit=DOLLAR * 12 // 10, at_soft="ask"))
-    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
-    asking = Asking.__new__(Asking)
-    asking.gateway, asking.client, asking.pool = gateway, client, ThreadPoolExecutor(2)
-    first = asking.send("big")
-    assert asking.answer("approve").kind == "soft"
+    uncapped.gateway.command(admin.SetCap(name="daily", limit=DOLLAR * 12 // 10, at_soft="ask"))
+    first = uncapped.send("big")
+    assert uncapped.answer("approve").kind == "soft"
     assert first.result(30).status_code == 200
 
 
@@ -173,50 +185,42 @@ def test_a_second_answer_is_refused_in_words(asking: Asking) -> None:
         running.result(30)
 
 
-def test_private_data_asks_before_it_leaves(gateway: Home, upstream: FakeUpstream) -> None:
+def test_private_data_asks_before_it_leaves(uncapped: Asking, upstream: FakeUpstream) -> None:
     """A card number in an old message keeps the whole request here unless the person consents."""
-    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
-    asking = Asking.__new__(Asking)
-    asking.gateway, asking.client, asking.pool = gateway, client, ThreadPoolExecutor(2)
-    running = asking.send("cloudy", "My card is 4111 1111 1111 1111, pay with it")
-    asked = asking.question()
+    running = uncapped.send("cloudy", "My card is 4111 1111 1111 1111, pay with it")
+    asked = uncapped.question()
     assert asked.kind == "consent"
     assert [(found.kind, found.count) for found in asked.findings] == [("card_number", 1)]
     assert upstream.requests == []
-    gateway.command(admin.Answer(asked.id, "approve"))
+    uncapped.gateway.command(admin.Answer(asked.id, "approve"))
     assert running.result(30).status_code == 200
 
 
-def test_private_data_stays_here_by_itself(gateway: Home, upstream: FakeUpstream) -> None:
+def test_private_data_stays_here_by_itself(uncapped: Asking, upstream: FakeUpstream) -> None:
     """`auto` answers private data on this machine, even hard work, without asking."""
-    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
     said = [{"role": "user", "content": "Refactor ```x``` and mail it to jane.doe@example.com"}]
-    answer = client.chat.completions.with_raw_response.create(model="auto", messages=said, max_tokens=20)
+    answer = uncapped.client.chat.completions.with_raw_response.create(model="auto", messages=said, max_tokens=20)
     assert answer.headers["x-pointsman-tier"] == "local"
     assert upstream.requests == []
 
 
-def test_pause_all_stops_every_agent(gateway: Home) -> None:
+def test_pause_all_stops_every_agent(uncapped: Asking) -> None:
     """Paused from the command line, an agent gets one 402 until it is resumed."""
-    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
-    assert gateway.run("pause")[0] == 0
+    assert uncapped.gateway.run("pause")[0] == 0
     with pytest.raises(openai.APIStatusError) as refused:
-        client.chat.completions.create(model="local", messages=HELLO)
+        uncapped.client.chat.completions.create(model="local", messages=HELLO)
     assert refused.value.status_code == 402
-    assert gateway.run("resume")[0] == 0
-    assert client.chat.completions.create(model="local", messages=HELLO).choices
+    assert uncapped.gateway.run("resume")[0] == 0
+    assert uncapped.client.chat.completions.create(model="local", messages=HELLO).choices
 
 
-def test_a_consent_is_for_that_request_alone(gateway: Home, upstream: FakeUpstream) -> None:
+def test_a_consent_is_for_that_request_alone(uncapped: Asking, upstream: FakeUpstream) -> None:
     """What was allowed for one text does not let another with the same last words through."""
-    client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
-    asking = Asking.__new__(Asking)
-    asking.gateway, asking.client, asking.pool = gateway, client, ThreadPoolExecutor(2)
-    first = asking.send("cloudy", "Write to jane.doe@example.com")
-    asking.answer("approve")
+    first = uncapped.send("cloudy", "Write to jane.doe@example.com")
+    uncapped.answer("approve")
     assert first.result(30).status_code == 200
-    second = asking.send("cloudy", "Write to jane.doe@example.com about 4111 1111 1111 1111")
-    asking.answer("deny")
+    second = uncapped.send("cloudy", "Write to jane.doe@example.com about 4111 1111 1111 1111")
+    uncapped.answer("deny")
     with pytest.raises(openai.APIStatusError):
         second.result(30)
     assert len(upstream.requests) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import openai
 import pydantic_ai
 import pytest
@@ -15,9 +17,10 @@ FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
 
 
 @pytest.fixture
-def client(gateway: Home) -> openai.OpenAI:
+def client(gateway: Home) -> Iterator[openai.OpenAI]:
     """The SDK with an agent's key; its own retries on."""
-    return openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    with openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60) as one:
+        yield one
 
 
 def test_local_answer(client: openai.OpenAI) -> None:

@@ -66,6 +66,7 @@ class Desk:
         self.ticks.stop()
         self.tray.close()
         self.pool.shutdown(cancel_futures=True)
+        self.client.close()
 
     def click(self, name: str) -> None:
         """The one visible button of this name in the approval window."""

@@ -71,7 +71,7 @@ class Approvals:
     def waiting(self, case: Case, question: Question, grant: Granting) -> Iterator[Open]:
         """The question, put or joined, while a connection waits for it. Raises `PaymentRequired` where there are too many."""
         found = self._equal(case.key) or self._put(case, question, grant)
-        self._joined(found, approval.join(found.case, time.time(), case.waits_until - case.asked))
+        self._joined(found, approval.join(found.case, case.asked, case.waits_until - case.asked))
         try:
             yield found
         except asyncio.CancelledError:
