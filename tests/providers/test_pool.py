@@ -10,15 +10,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pointsman.providers import pool
-from pointsman.providers.upstream import Upstream, UpstreamError
+from pointsman.providers import pool, reaching
+from pointsman.providers.failures import UpstreamError
+from pointsman.providers.upstream import Upstream
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -80,7 +80,7 @@ async def post(upstream: Upstream, body: bytes = b"{}") -> bytes:
 def clocked(address: str, clock: Callable[[], tuple[float, float]], limit: int = 512) -> Upstream:
     """An upstream whose pool reads this clock."""
     one = Upstream("fake", address)
-    one._pool = pool.Pool(address, silence=5, now=clock, limit=limit)
+    one.pool = pool.Pool(address, silence=5, now=clock, limit=limit)
     return one
 
 
@@ -114,12 +114,11 @@ async def test_a_sleep_cuts_no_answer_off() -> None:
     async with serving(Wire()) as wire:
         upstream = clocked(wire.address, lambda: now[0])
         async with upstream.post("/chat/completions", b"{}", {}) as response:
-            old = upstream._pool._kept
+            [old] = upstream.pool._busy
             now[0] = (9_000.0, 11.0)
             await post(upstream)
             assert b"".join([piece async for piece in upstream.pieces(response)]) == b"{}"
-        assert old is not None
-        assert old.session.closed
+        assert old.transport.is_closing()
         await upstream.close()
     assert wire.connections == 2
 
@@ -135,34 +134,17 @@ async def test_as_many_connections_as_the_limit_says() -> None:
     assert wire.connections <= 10
 
 
-async def test_a_connection_that_closes_before_the_first_byte_is_tried_again() -> None:
-    """Nothing was written, so nothing can be billed twice."""
+async def test_a_kept_connection_that_is_closing_is_passed_over() -> None:
+    """Nothing is written to it; the request goes over a new one."""
     async with serving(Wire()) as wire:
         upstream = Upstream("fake", wire.address)
         await post(upstream)
-        assert upstream._pool._kept is not None
-        connector = upstream._pool._kept.session.connector
-        assert connector is not None
-        upstream._pool._kept.session._trace_configs.append(_closing(connector))
+        [(_, kept)] = upstream.pool._idle
+        kept.transport.close()
         assert await post(upstream) == b"{}"
         await upstream.close()
     assert len(wire.requests) == 2
     assert wire.connections == 2
-
-
-def _closing(connector: aiohttp.BaseConnector) -> aiohttp.TraceConfig:
-    """Closes a kept connection between its being chosen and its being used."""
-
-    async def close(*_: object) -> None:
-        for protocol in connector._acquired:
-            transport = getattr(protocol, "transport", None)
-            assert transport is not None
-            transport.close()
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(close)
-    config.freeze()
-    return config
 
 
 async def test_what_was_written_is_never_sent_again() -> None:
@@ -201,7 +183,7 @@ def test_the_proxy_is_for_others_only(monkeypatch: pytest.MonkeyPatch, address: 
     """HTTPS_PROXY holds for clouds but those of NO_PROXY, and never for this machine."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    assert pool.proxy(address) == expected
+    assert reaching.proxy(address) == expected
 
 
 async def test_a_request_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import StreamReader, web
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from pointsman.providers import upstream as upstream_
-from pointsman.providers.upstream import Upstream, UpstreamError, authorised
+from pointsman.providers.connection import Answer
+from pointsman.providers.failures import UpstreamError
+from pointsman.providers.headers import authorised
+from pointsman.providers.upstream import Upstream
 from tests.fakes.fake_upstream import FakeUpstream
 
 
@@ -152,14 +155,14 @@ async def refusal(one: Upstream) -> bytes:
 
 async def test_a_refusal_may_come_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its code and its sentence are whole, though its second half is sent when the first was read."""
-    heard, read = asyncio.Event(), StreamReader.read
+    heard, read = asyncio.Event(), Answer.piece
 
-    async def told(self: StreamReader, n: int = -1) -> bytes:
-        piece = await read(self, n)
+    async def told(self: Answer) -> bytes:
+        piece = await read(self)
         heard.set()
         return piece
 
-    monkeypatch.setattr(StreamReader, "read", told)
+    monkeypatch.setattr(Answer, "piece", told)
     async with refusing(heard) as one:
         assert await refusal(one) == REFUSAL
 

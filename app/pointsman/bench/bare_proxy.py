@@ -1,4 +1,4 @@
-"""A proxy that decides nothing: uvicorn and aiohttp as the gateway uses them, so what it costs is theirs alone.
+"""A proxy that decides nothing: uvicorn and aiohttp, as gateways in Python are made, so what it costs is theirs alone.
 
 python -m pointsman.bench.bare_proxy PORT UPSTREAM_PORT
 """

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,9 +18,8 @@ from msgspec import Struct
 from pointsman.core.catalog import Catalog, Provider, Target
 from pointsman.gateway import local_servers
 from pointsman.gateway.local_servers import Ask, Model
-
-if TYPE_CHECKING:
-    import aiohttp
+from pointsman.providers.failures import UpstreamError
+from pointsman.providers.upstream import Upstream, whole
 
 _PATIENCE = 1.0  # seconds for one question
 _LOOK = 5.0  # seconds for one server, however many models it has
@@ -75,12 +73,7 @@ class Discovery:
         """Ask all usual ports once, if that is wanted; whoever is there no more is forgotten."""
         if not self._own.discovery.local:
             return
-        await asyncio.to_thread(import_module, "aiohttp")  # 0.2 s at the first look: the doors open without it
-        import aiohttp
-
-        patience = aiohttp.ClientTimeout(total=_PATIENCE)
-        async with aiohttp.ClientSession(timeout=patience, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            asked = await asyncio.gather(*(_ask(session, one) for one in self._usual))
+        asked = await asyncio.gather(*(_ask(one) for one in self._usual))
         found = tuple(server for server in asked if server is not None)
         if found != self._servers and self._own.discovery.local:
             self._servers = found
@@ -100,7 +93,12 @@ def merged(catalog: Catalog, servers: Sequence[Server]) -> Catalog:
     for server in servers:
         if server.name in providers or _door(server.address) in taken:
             continue
-        providers[server.name] = Provider(name=server.name, base_url=server.address, key="none")
+        providers[server.name] = Provider(
+            name=server.name,
+            base_url=server.address,
+            key="none",
+            takes_reasoning=True,  # each of them reads it or passes it over
+        )
         for target in (_target(server, model) for model in server.models):
             if _NAME.fullmatch(target.name) and target.name not in targets and target.name not in catalog.aliases:
                 targets[target.name] = target
@@ -126,34 +124,23 @@ def _door(address: str) -> tuple[str, int | None]:
     return ("127.0.0.1" if parts.hostname in ("localhost", "::1") else parts.hostname or "", parts.port)
 
 
-async def _ask(session: aiohttp.ClientSession, usual: Usual) -> Server | None:
+async def _ask(usual: Usual) -> Server | None:
     """The server of this kind at its port, None where there is none or something else."""
-    import aiohttp
-
     address = f"http://127.0.0.1:{usual.port}"
+    upstream = Upstream(usual.name, address, silence=_PATIENCE)
 
     async def ask(path: str, body: dict[str, Any] | None = None) -> bytes:
-        method = "GET" if body is None else "POST"
-        async with session.request(method, address + path, json=body, allow_redirects=False) as response:
-            if response.status != 200:
-                raise LookupError(path)
-            return await _bounded(response)
+        sent = upstream.get(path) if body is None else upstream.post(path, msgspec.json.encode(body), {})
+        async with asyncio.timeout(_PATIENCE), sent as answer:
+            return await whole(answer, _LARGEST)
 
     try:
         async with asyncio.timeout(_LOOK):
             models = await usual.models(ask)
-    except (LookupError, OSError, TimeoutError, aiohttp.ClientError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, UpstreamError, ValueError, msgspec.DecodeError):
         return None
     except RecursionError:  # JSON as deep as a stack
         return None
+    finally:
+        await upstream.close()
     return Server(usual.name, address + usual.base, models) if models else None
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    pieces, size = [], 0
-    async for piece in response.content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
-        if size > _LARGEST:
-            raise LookupError("the answer is too large")
-    return b"".join(pieces)

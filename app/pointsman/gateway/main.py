@@ -14,7 +14,6 @@ import socket
 import sys
 import time
 from datetime import datetime, tzinfo
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -128,7 +127,6 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
 
 async def _warm(house: House) -> None:
     """With the doors open, what the first request would wait for. What lives as long as the gateway is set aside then."""
-    await asyncio.to_thread(import_module, "pointsman.providers.upstream")
     await house.warm()
     gc.collect()
     gc.freeze()  # it is never garbage: no collection while requests are served walks through it again
@@ -190,6 +188,8 @@ def worker_specs(catalog: Catalog, home: Paths) -> dict[str, WorkerSpec]:
             engine=target.engine,
             context=target.context,
             tool_format=target.tool_format,
+            slots=catalog.limits.of_target(target.name).slots,
+            queue=catalog.limits.of_target(target.name).queue,
         )
         for target in catalog.targets.values()
         if target.engine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -17,15 +17,13 @@ from pointsman.gateway import misread
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
 from pointsman.gateway.translated import translated
 from pointsman.providers.failures import Said, UpstreamError
-from pointsman.providers.headers import VERSION, authorised, lowered
+from pointsman.providers.headers import VERSION, authorised
+from pointsman.providers.upstream import Upstream
 from pointsman.wire import embeddings, faults, sse
 from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS, Dialect
 from pointsman.wire.scan import UNREADABLE, Scan
 from pointsman.wire.translate.neutral import Ended, Event, Prompt
-
-if TYPE_CHECKING:
-    from pointsman.providers.upstream import Upstream
 
 _ERRORS = range(400, 600)
 _DISPATCHED = (408, 504)  # said by brokers after the request went on
@@ -71,6 +69,7 @@ class Remote:
             output=job.attempt.output,
             limit_field=provider.limit_field,
             reasoning=provider.takes_reasoning,
+            compacts=catalog.compacts(target, tools=job.request.tools > 0),
             service_tier=job.attempt.service_tier,
         )
         spoken, large = catalog.dialects(target, tools=job.request.tools > 0), len(job.sent.body) > _LARGE
@@ -94,12 +93,15 @@ class Remote:
         tally, dialect = job.tally, way.dialect
         travelling = job.sent.headers if way.same else {}
         headers = {**(VERSION if dialect.name == "messages" else {}), **travelling, **authorised(key)}
-        tally.sent, tally.bytes, tally.lost = True, len(way.body), way.lost
-        path = dialect.path + (job.sent.query if way.same else "")
-        async with upstream.post(path, way.body, headers) as response:
-            tally.headers = told(lowered(response))
-            async for frame in way.frames(upstream.pieces(response), job):
-                yield frame
+        tally.bytes, tally.lost = len(way.body), way.lost
+        posted = upstream.post(dialect.path + (job.sent.query if way.same else ""), way.body, headers)
+        try:
+            async with posted as response:
+                tally.headers = told(response.headers)
+                async for frame in way.frames(upstream.pieces(response), job):
+                    yield frame
+        finally:  # whoever leaves while a connection is still being opened has sent nothing
+            tally.sent = posted.written
 
     async def _key(self, provider: Provider) -> str | None:
         try:
@@ -109,8 +111,6 @@ class Remote:
 
     def upstream(self, catalog: Catalog, name: str) -> Upstream:
         """The upstream of a provider, made at its first use."""
-        from pointsman.providers.upstream import Upstream  # with the client: 0.2 s, spent when the doors are open
-
         provider = catalog.providers[name]
         known = f"{name} {provider.base_url} {provider.ca_file}"
         if known not in self._upstreams:
@@ -133,11 +133,11 @@ class _Way:
     """How one attempt speaks with its upstream: in the client's own dialect, byte for byte."""
 
     same = True
-    lost: tuple[str, ...] = ()
 
-    def __init__(self, dialect: Dialect, body: bytes) -> None:
+    def __init__(self, dialect: Dialect, body: bytes, lost: Sequence[str] = ()) -> None:
         self.dialect = dialect
         self.body = body
+        self.lost = tuple(dict.fromkeys(lost))
         self.scan = dialect.scan()
 
     def frames(self, pieces: AsyncIterator[bytes], job: Job) -> AsyncIterator[Frame]:
@@ -155,8 +155,7 @@ class _Translated(_Way):
     same = False
 
     def __init__(self, dialect: Dialect, prompt: Prompt, change: Change) -> None:
-        super().__init__(dialect, dialect.write(prompt, change))
-        self.lost = (*prompt.lost, *dialect.lost(prompt))
+        super().__init__(dialect, dialect.write(prompt, change), [*prompt.lost, *dialect.lost(prompt, change)])
         self._prompt = prompt
 
     async def frames(self, pieces: AsyncIterator[bytes], job: Job) -> AsyncIterator[Frame]:
@@ -186,8 +185,8 @@ class _Translated(_Way):
 
 def _way(job: Job, spoken: tuple[str, ...], change: Change) -> _Way:
     dialect = job.sent.dialect
-    if dialect.name in (*spoken, embeddings.NAME):
-        return _Way(dialect, dialect.splice(job.sent.body, change))
+    if dialect.name in (*spoken, embeddings.NAME) and (change.compacts or not dialect.compacts):
+        return _Way(dialect, dialect.splice(job.sent.body, change), dialect.omitted(job.sent.body, change))
     return _Translated(DIALECTS[spoken[0]], dialect.prompt(job.sent.body), change)
 
 

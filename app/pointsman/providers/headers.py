@@ -1,16 +1,6 @@
-"""Headers that go to upstreams and come from them."""
+"""Headers that go to upstreams."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import aiohttp
-
-
-def lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """The answer's headers by lower-case name."""
-    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def authorised(key: str | None) -> dict[str, str]:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from collections.abc import Callable
 
-import aiohttp
+from pointsman.providers import reaching
+from pointsman.providers.connection import Connection
+from pointsman.providers.reaching import Route
 
-_CONNECT = 10.0  # seconds to reach a server at all
 _TURN = 30.0  # seconds to wait for one of the connections, all of them being busy
 _IDLE = 15.0  # seconds to keep an idle connection: under what load balancers keep, so no post meets a dead one
 _JUMP = 1.0  # seconds by which the wall clock may run ahead between two requests without a sleep
@@ -27,18 +24,13 @@ _MOST = 512  # connections at once
 _making = threading.Lock()
 
 
+class Untrusted(OSError):
+    """The file of certificates cannot be read."""
+
+
 def clocks() -> tuple[float, float]:
     """The wall clock and the steady one, which stands still while the machine sleeps."""
     return time.time(), time.monotonic()
-
-
-class _Kept:
-    """A session and how many requests use it."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
-        self.busy = 0
-        self.retired = False
 
 
 class Pool:
@@ -55,68 +47,110 @@ class Pool:
     ) -> None:
         self._address = address
         self._ca_file = ca_file
-        self._limit = limit
-        self._timeout = aiohttp.ClientTimeout(total=None, connect=_TURN, sock_connect=_CONNECT, sock_read=silence)
+        self._silence = silence
         self._now = now
         self._ahead = 0.0
-        self._kept: _Kept | None = None
+        self._room = asyncio.Semaphore(limit)
+        self._idle: list[tuple[float, Connection]] = []
+        self._busy: set[Connection] = set()
+        self._known: tuple[Route, ssl.SSLContext | None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
-    @asynccontextmanager
-    async def use(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """A session for one request. Raises `OSError` where `ca_file` cannot be read."""
-        kept = await self._fresh()
-        kept.busy += 1
+    async def take(self) -> Connection:
+        """A connection for one request; give it back with `give`.
+
+        Raises `OSError` or `ValueError` where none can be had, `Untrusted` where `ca_file` cannot be read.
+        """
+        steady = self._awake()
+        if self._room.locked():
+            async with asyncio.timeout(_TURN):
+                await self._room.acquire()
+        else:
+            await self._room.acquire()
         try:
-            yield kept.session
-        finally:
-            kept.busy -= 1
-            if kept.retired and not kept.busy:
-                await kept.session.close()
+            found = self._kept(steady) or await self._opened()
+        except BaseException:
+            self._room.release()
+            raise
+        self._busy.add(found)
+        return found
+
+    def give(self, connection: Connection) -> None:
+        """Its request is over."""
+        self._busy.discard(connection)
+        self._room.release()
+        if connection.end() and not self._closed:
+            self._idle.append((self._now()[1], connection))
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(_IDLE, self._expire)
+        else:
+            connection.close()
 
     async def close(self) -> None:
-        """End all connections."""
-        if self._kept is not None:
-            await self._kept.session.close()
-            self._kept = None
+        """End all connections; one that is being opened is closed as soon as it is there."""
+        self._closed = True
+        self._drop()
+        for connection in list(self._busy):
+            connection.abort()
 
-    async def _fresh(self) -> _Kept:
-        """The session in use, or a new one where the machine has slept since the last request."""
+    def _awake(self) -> float:
+        """Drop what is older than a sleep of the machine; the steady clock's time."""
         wall, steady = self._now()
         slept, self._ahead = wall - steady - self._ahead > _JUMP, wall - steady
-        if slept and self._kept is not None:
-            old, self._kept = self._kept, None
-            old.retired = True
-            if not old.busy:
-                await old.session.close()
-        return self._kept or self._opened(await self._trusted())
+        if slept:
+            self._drop()
+            self._known = None  # a machine wakes up in another network: its proxy may be another
+            for connection in self._busy:
+                connection.retired = True
+        return steady
 
-    async def _trusted(self) -> ssl.SSLContext | None:
-        return await asyncio.to_thread(trusted, self._ca_file) if self._address.startswith("https:") else None
+    def _drop(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _opened(self, trusted: ssl.SSLContext | None) -> _Kept:
-        if self._kept is not None:  # another request was quicker
-            return self._kept
-        connector = aiohttp.TCPConnector(
-            limit=self._limit, keepalive_timeout=_IDLE, ssl=True if trusted is None else trusted
-        )
-        session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=self._timeout,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            proxy=proxy(self._address),
-            auto_decompress=True,
-        )
-        self._kept = _Kept(session)
-        return self._kept
-
-
-def proxy(address: str) -> str | None:
-    """The proxy that the environment or the system names for this address; never one for this machine itself."""
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    if _is_here(host) or proxy_bypass(host):
+    def _kept(self, steady: float) -> Connection | None:
+        while self._idle:
+            since, connection = self._idle.pop()
+            if connection.usable and steady - since < _IDLE and not connection.stale:
+                return connection
+            connection.close()
         return None
-    return getproxies().get(parts.scheme)
+
+    def _expire(self) -> None:
+        steady, self._timer = self._now()[1], None
+        old = [one for since, one in self._idle if steady - since >= _IDLE or not one.usable]
+        self._idle = [kept for kept in self._idle if kept[1] not in old]
+        for connection in old:
+            connection.close()
+        if self._idle:
+            left = _IDLE - (steady - self._idle[0][0])
+            self._timer = asyncio.get_running_loop().call_later(max(left, _JUMP), self._expire)
+
+    async def _opened(self) -> Connection:
+        way, context = await self._way()
+        try:
+            found = await reaching.connection(way, context, self._silence)
+        except OSError:
+            self._known = None  # the person may have changed network or proxy
+            raise
+        if self._closed:
+            found.abort()
+            raise ConnectionAbortedError("the pool was closed meanwhile")
+        return found
+
+    async def _way(self) -> tuple[Route, ssl.SSLContext | None]:
+        if self._known is None:
+            way = reaching.route(self._address)
+            secure = way.place.scheme == "https" or (way.proxy is not None and way.proxy.place.scheme == "https")
+            try:
+                self._known = way, await asyncio.to_thread(trusted, self._ca_file) if secure else None
+            except OSError as error:
+                raise Untrusted(error.strerror or str(error)) from None
+        return self._known
 
 
 def trusted(ca_file: str | None) -> ssl.SSLContext:
@@ -132,12 +166,3 @@ def _trusted(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     return context
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

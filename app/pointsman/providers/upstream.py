@@ -1,7 +1,7 @@
 """One upstream, whatever its dialect: post a body, get bytes back as they arrive.
 
-Whether anything was sent decides about money, so each failure says it. A post is tried a second time in one case
-only: the kept connection was found closed before its first byte was written.
+Whether anything was sent decides about money, so each failure says it. A post is written once, to a connection that
+was open then, and never again.
 """
 
 from __future__ import annotations
@@ -9,22 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
 
-import aiohttp
 import msgspec
-from aiohttp.abc import AbstractStreamWriter
 
+from pointsman import __version__
+from pointsman.providers.connection import Answer, Connection
 from pointsman.providers.failures import Said, UpstreamError
-from pointsman.providers.headers import VERSION, authorised, lowered
-from pointsman.providers.pool import Pool
+from pointsman.providers.headers import VERSION, authorised
+from pointsman.providers.pool import Pool, Untrusted
+from pointsman.providers.reaching import Route
 
 _SILENCE = 120.0  # seconds without a byte before an answer counts as stalled
 _LAST = 0.05  # seconds for the end of an answer whose last event has come
-_PIECE = 262_144  # bytes of a body that are written at once
 _DISPATCHED = (408, 504, 524)  # said by proxies after the request went on
 _ERROR_BYTES = 16_384
 _ERROR_TIME = 10.0  # seconds for them: a refusal may never end
+_LISTED = 16 * 2**20  # bytes of a list of models
+_BASE = {
+    "content-type": "application/json",
+    "accept": "*/*",
+    "accept-encoding": "identity",
+    "user-agent": f"Pointsman/{__version__}",
+}
 
 
 class Upstream:
@@ -39,143 +45,163 @@ class Upstream:
         ca_file: str | None = None,
     ) -> None:
         self.name = name
+        self.pool = Pool(base_url, silence=silence, ca_file=ca_file)
         self._lists = lists
-        self._base = base_url.rstrip("/")
-        self._pool = Pool(self._base, silence=silence, ca_file=ca_file)
 
-    @asynccontextmanager
-    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a body, opened; leaving the block by an exception closes the connection, which stops the upstream.
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """The answer to a body, opened, for a `with`: leaving it by an exception closes the connection, which stops the upstream.
 
-        Raises `UpstreamError` for no connection, no answer, or a status of 400 and more.
+        Raises `UpstreamError` for no connection, no answer, or another status than 200.
         """
-        async with self._session() as session:
-            response = await self._sent(session, path, body, _BASE | dict(headers))
-            try:
-                if response.status != 200:
-                    raise await self._refused(response)
-                yield response
-                await _ended(response)
-            finally:
-                response.close()
+        return Posted(self, ("POST", path), headers, body)
 
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        async with AsyncExitStack() as stack:
-            try:
-                session = await stack.enter_async_context(self._pool.use())
-            except OSError as error:
-                reason = f"{self.name} cannot be reached, for its ca_file cannot be read ({error.strerror or error})"
-                raise UpstreamError(reason, sent=False) from None
-            yield session
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Posted:
+        """The same for a question without a body."""
+        return Posted(self, ("GET", path), headers or {}, b"")
 
-    async def _sent(
-        self, session: aiohttp.ClientSession, path: str, body: bytes, headers: Mapping[str, str]
-    ) -> aiohttp.ClientResponse:
-        address, first = self._address(path), True
-        while True:
-            sending = _Body(body)
+    async def models(self, key: str | None) -> list[str]:
+        """Names that the provider lists; a check of the key that costs nothing."""
+        async with self.get(self._lists, VERSION | authorised(key)) as answer:
             try:
-                return await session.post(address, data=sending, headers=headers, allow_redirects=False)
-            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-                if first and not sending.begun and isinstance(error, _STALE):
-                    first = False
-                    continue
-                raise self._lost(error, begun=sending.begun) from None
+                listed = msgspec.json.decode(await whole(answer, _LISTED))
+            except (OSError, ValueError, msgspec.DecodeError) as error:
+                raise self.lost(error) from None
+        rows = listed.get("data") if isinstance(listed, dict) else None
+        return [row["id"] for row in rows or () if isinstance(row, dict) and isinstance(row.get("id"), str)]
 
-    async def pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def pieces(self, answer: Answer) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `UpstreamError` where it is cut or stalls."""
         try:
-            async for piece in response.content.iter_any():
+            while piece := await answer.piece():
                 yield piece
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             late = isinstance(error, TimeoutError)
             reason = f"{self.name} {'stalled' if late else 'broke off'} in the middle of its answer"
             raise UpstreamError(reason, sent=True, late=late) from None
 
-    async def models(self, key: str | None) -> list[str]:
-        """Names that the provider lists; a check of the key that costs nothing."""
-        headers = _BASE | VERSION | authorised(key)
-        async with self._session() as session:
-            try:
-                async with session.get(self._address(self._lists), headers=headers) as response:
-                    if response.status != 200:
-                        raise await self._refused(response)
-                    listed = msgspec.json.decode(await response.read())
-            except (TimeoutError, aiohttp.ClientError, OSError, ValueError, msgspec.DecodeError) as error:
-                raise self._lost(error, begun=True) from None
-        rows = listed.get("data") if isinstance(listed, dict) else None
-        return [row["id"] for row in rows or () if isinstance(row, dict) and isinstance(row.get("id"), str)]
-
     async def close(self) -> None:
         """End all connections."""
-        await self._pool.close()
+        await self.pool.close()
 
-    def _address(self, path: str) -> str:
-        """Anthropic's paths hold the version and OpenAI's base addresses do: it must stand once."""
-        return (self._base.removesuffix("/v1") if path.startswith("/v1/") else self._base) + path
+    def head(self, way: Route, line: tuple[str, str], headers: Mapping[str, str], size: int) -> bytes:
+        """A request's line, `method` and `path`, and its headers, for a connection that goes this way."""
+        method, path = line
+        base = way.place.path
+        # Anthropic's paths hold the version and OpenAI's base addresses do: it must stand once.
+        base = base.removesuffix("/v1") if path.startswith("/v1/") else base
+        lines = [f"{name}: {value}\r\n" for name, value in (_BASE | dict(headers)).items()]
+        first = f"{method} {way.target}{base}{path} HTTP/1.1\r\nhost: {way.place.authority}\r\n{way.extra}"
+        head = f"{first}{''.join(lines)}content-length: {size}\r\n\r\n"
+        breaks = len(lines) + (5 if way.extra else 4)
+        if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+            raise self.unreached(": its key, or a header for it, holds a line break")
+        try:
+            return head.encode("latin-1")
+        except UnicodeEncodeError:
+            raise self.unreached(": its key, or a header for it, holds letters that no header can hold") from None
 
-    def _lost(self, error: Exception, *, begun: bool) -> UpstreamError:
-        """No answer: not sent only where no byte of the request was written."""
-        if not begun or isinstance(error, _UNCONNECTED):
-            return UpstreamError(f"{self.name} cannot be reached", sent=False)
+    async def taken(self) -> Connection:
+        """A connection to write a request to, at once: before it is awaited for anything else."""
+        try:
+            found = await self.pool.take()
+        except Untrusted as error:
+            raise self.unreached(f", for its ca_file cannot be read ({error})") from None
+        except (OSError, ValueError):
+            raise self.unreached() from None
+        if not found.usable:
+            self.pool.give(found)
+            raise self.unreached()
+        return found
+
+    def unreached(self, why: str = "") -> UpstreamError:
+        """Nothing was written."""
+        return UpstreamError(f"{self.name} cannot be reached{why}", sent=False)
+
+    def lost(self, error: Exception) -> UpstreamError:
+        """No answer to what was written."""
         if isinstance(error, TimeoutError):
             return UpstreamError(f"{self.name} did not answer in time", sent=True, late=True)
         return UpstreamError(f"{self.name} ended the connection without an answer", sent=True)
 
-    async def _refused(self, response: aiohttp.ClientResponse) -> UpstreamError:
+    async def refused(self, answer: Answer) -> UpstreamError:
+        """Another status than 200."""
         return UpstreamError(
-            f"{self.name} answered with status {response.status}",
-            sent=response.status < 300 or response.status in _DISPATCHED,
-            said=Said(response.status, lowered(response), await _beginning(response)),
+            f"{self.name} answered with status {answer.status}",
+            sent=answer.status < 300 or answer.status in _DISPATCHED,
+            said=Said(answer.status, answer.headers, await _beginning(answer)),
         )
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+class Posted:
+    """A request on its way, for a `with`: its answer inside, its connection given back or closed behind.
+
+    `written`: from when on the upstream may have got some of it, and bill it.
+    """
+
+    def __init__(self, upstream: Upstream, line: tuple[str, str], headers: Mapping[str, str], body: bytes) -> None:
+        self.written = False
+        self._upstream = upstream
+        self._line = line
+        self._headers = headers
+        self._body = body
+        self._connection: Connection
+        self._answer: Answer
+
+    async def __aenter__(self) -> Answer:
+        """Write it, and wait for the answer's head."""
+        upstream = self._upstream
+        self._connection = await upstream.taken()
+        try:
+            head = upstream.head(self._connection.way, self._line, self._headers, len(self._body))
+            self._answer = await self._answered(head)
+        except OSError as error:
+            upstream.pool.give(self._connection)
+            raise upstream.lost(error) from None
+        except BaseException:
+            upstream.pool.give(self._connection)
+            raise
+        return self._answer
+
+    async def _answered(self, head: bytes) -> Answer:
+        self.written = True
+        answer = self._connection.ask(head, self._body)
+        await answer.head()
+        if answer.status != 200:
+            raise await self._upstream.refused(answer)
+        return answer
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for the end that comes behind the last event: only then may another request use the connection."""
+        try:
+            if kind is None and not self._answer.complete:
+                await _ended(self._answer)
+        finally:
+            self._upstream.pool.give(self._connection)
+
+
+async def whole(answer: Answer, most: int) -> bytes:
+    """All of a body. Raises `OSError` where it does not come, `ValueError` where it is too large."""
+    pieces, size = list[bytes](), 0
+    while piece := await answer.piece():
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise ValueError("the answer is too large")
+    return b"".join(pieces)
+
+
+async def _beginning(answer: Answer) -> bytes:
     """The first bytes of a refusal, which may come in pieces and break off."""
     body = bytearray()
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+    with contextlib.suppress(OSError):
         async with asyncio.timeout(_ERROR_TIME):
-            while piece := await response.content.read(_ERROR_BYTES - len(body)):
+            while len(body) < _ERROR_BYTES and (piece := await answer.piece()):
                 body += piece
-    return bytes(body)
+    return bytes(body[:_ERROR_BYTES])
 
 
-async def _ended(response: aiohttp.ClientResponse) -> None:
-    """Wait for the end that comes behind the last event: only then may another request use the connection."""
-    with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
+async def _ended(answer: Answer) -> None:
+    with contextlib.suppress(OSError):
         async with asyncio.timeout(_LAST):
-            while not response.content.at_eof():
-                await response.content.readany()
-
-
-class _Body(aiohttp.Payload):
-    """A body that knows whether its first byte was handed to the connection; the head goes out together with it."""
-
-    _autoclose = True
-
-    def __init__(self, body: bytes) -> None:
-        super().__init__(body, content_type="application/json")
-        self._body = body
-        self._size = len(body)
-        self.begun = False
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """The body as text."""
-        return self._body.decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write it in pieces, each when the connection takes it."""
-        transport = getattr(writer, "transport", None)
-        self.begun = transport is not None and not transport.is_closing()
-        for start in range(0, max(self._size or 0, 1), _PIECE):
-            await writer.write(self._body[start : start + _PIECE])
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
-        """The length is always that of the whole body."""
-        await self.write(writer)
-
-
-_STALE = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
-_UNCONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_BASE = {"content-type": "application/json", "accept": "*/*", "accept-encoding": "identity"}
+            while await answer.piece():
+                pass
