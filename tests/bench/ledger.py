@@ -169,6 +169,9 @@ def add_up(file: sqlite3.Connection) -> None:
         others = ", ".join(other if other == name else "''" for other in OWNERS)
         day = f"starts / {DAY} * {DAY}, {others}"
         file.execute(f"INSERT INTO spend_spans SELECT {DAY}, '{name}', {day}, {hours} {day}")
+    hour = f"CAST(at / {HOUR} AS INTEGER) * {HOUR}"
+    file.execute(f"INSERT INTO fares SELECT {hour}, counted, count(*) FROM audit GROUP BY 1, 2")
+    file.execute("INSERT INTO audit_head SELECT 1, max(seq), 'x', max(seq) FROM audit")
     for kind in ("session", "task"):
         span = "min(made), max(made), max(made) - min(made) > 86400"
         file.execute(f"INSERT INTO spend_names SELECT '{kind}', {kind}, {span}, {settled} {kind}")
@@ -195,6 +198,7 @@ async def measure(path: Path, empty: Path) -> None:
     await ask("the newest 50 of one agent", lambda: audit.newest(50, AGENTS[0]))
     await ask("counters, today", lambda: counters.between(midnight))
     await ask("counters, 7 days", lambda: counters.between(since["7 days"]))
+    await ask("counters, a year", lambda: counters.between(since["a year"]))
     db.close()
     await reserves(path, empty)
 

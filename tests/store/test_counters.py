@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pointsman.store import fares
 from pointsman.store.audit import Audit, Row
 from pointsman.store.counters import Count, Counters, Handover
 from pointsman.store.db import Database
+
+SOAK = os.environ.get("POINTSMAN_SOAK") == "1"
 
 OUTCOMES = ("done", "failed_over", "rejected", "refused", "failed", "stopped", "cancelled")
 
@@ -86,3 +94,45 @@ async def test_an_empty_audit_has_no_counters(db: Database) -> None:
     """Nothing came."""
     found = await Counters(db).between(0.0)
     assert (found.by_target, found.by_agent, found.handovers) == ([], [], [])
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9_000, 20_000), st.sampled_from(OUTCOMES)), max_size=12),
+    st.integers(0, 12),
+    st.tuples(*[st.none() | st.integers(-9_000, 20_000).map(float)] * 2),
+)
+@settings(max_examples=300 if SOAK else 25, deadline=None)
+def test_what_is_added_up_counts_as_it_did_row_by_row(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[float, str]],
+    at: int,
+    span: tuple[float | None, float | None],
+) -> None:
+    """Wherever the hours begin, and whenever some of the rows were added up."""
+
+    async def found() -> dict[str, int]:
+        db = Database.open(tmp_path_factory.mktemp("counters") / "file.sqlite3")
+        audit = Audit(db)
+        for number, (moment, outcome) in enumerate(rows):
+            if number == at:
+                await db.write(fares.add_up)
+            await audit.append(Row(at=moment, request=f"r{number}", agent=outcome, outcome=outcome))
+        tables = await Counters(db).between(*span)
+        db.close()
+        return {one.name: one.requests for one in tables.by_agent}
+
+    since, until = span
+    plain = Counter(
+        outcome for moment, outcome in rows if (since is None or moment >= since) and (until is None or moment < until)
+    )
+    assert asyncio.run(found()) == dict(plain)
+
+
+async def test_an_audit_adds_up_as_it_goes(db: Database) -> None:
+    """After some hundred rows most are in the sums, also where nothing was paid; and each is counted once."""
+    audit = Audit(db)
+    for number in range(300):
+        await audit.append(Row(at=10.0, request=f"r{number}", agent="a", outcome="refused"))
+    query = "SELECT (SELECT sum(count) FROM fares), fared FROM audit_head"
+    assert tuple(await db.read(lambda c: c.exec_driver_sql(query).one())) == (256, 256)
+    assert (await Counters(db).between(None)).by_agent[0].requests == 300

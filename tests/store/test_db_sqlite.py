@@ -136,16 +136,19 @@ async def test_an_older_database_is_brought_forward_step_by_step(db: Database, p
 
 
 def test_a_database_of_version_one_is_brought_forward(path: Path) -> None:
-    """It had no table for charges that wait, and one index more."""
+    """It had no table for charges that wait, one index more, and no sums of how requests fared."""
     Database.open(path).close()
     older = sqlite3.connect(path)
-    older.executescript("DROP TABLE unsummed; CREATE INDEX audit_at ON audit (at); PRAGMA user_version = 1")
+    older.executescript(
+        "DROP TABLE unsummed; DROP TABLE fares; DROP INDEX audit_attempts; ALTER TABLE audit_head DROP COLUMN fared;"
+        "CREATE INDEX audit_at ON audit (at); PRAGMA user_version = 1"
+    )
     older.close()
     Database.open(path).close()
     now = sqlite3.connect(path)
     named = {name for (name,) in now.execute("SELECT name FROM sqlite_master")}
     now.close()
-    assert "unsummed" in named and "audit_at" not in named
+    assert named >= {"unsummed", "fares", "audit_attempts"} and "audit_at" not in named
 
 
 async def test_a_short_job_does_not_keep_its_thread_while_another_program_writes(path: Path) -> None:

@@ -76,6 +76,20 @@ def test_a_price_for_a_target_of_another_file() -> None:
     assert found.output == 4_000_000
 
 
+def test_limits_of_a_target_are_written_and_written_over() -> None:
+    """For one that stands there and one that does not; what else is said of it stays."""
+    text = MINE + "\n[limits]\nqueue = 9\n[limits.targets.mine]\ntokens_per_minute = 100  # ours\n"
+    text = own_models.with_limits(text, "mine", 3, 12)
+    text = own_models.with_limits(own_models.with_limits(text, "a/b:c", 1, 1), "a/b:c", 2, 7)
+    shipped = '[targets."a/b:c"]\ntier = "local"\nengine = "llama_cpp"\nsource = "x.gguf"\ncontext = 512\n'
+    limits = read([Source("models.toml", shipped), Source("own.toml", text)]).limits
+    mine, other = limits.of_target("mine"), limits.of_target("a/b:c")
+    assert (mine.slots, mine.queue, mine.tokens_per_minute) == (3, 12, 100)
+    assert (other.slots, other.queue) == (2, 7)
+    assert limits.of_target("nobody").queue == 9
+    assert "# ours" in text
+
+
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
 
 

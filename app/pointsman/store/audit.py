@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, select, text, update
 from sqlalchemy.engine import RowMapping
 
-from pointsman.store import chain
+from pointsman.store import chain, fares
 from pointsman.store.chain import Checked, Link
 from pointsman.store.columns import table
 from pointsman.store.db import Database
@@ -185,7 +185,9 @@ def append(connection: Connection, row: Row) -> Link:
     values = chain.sealed(given)
     _ADD(connection, values)
     move = _MOVE_HEAD if seq else _START_HEAD
-    move(connection, {"id": 1, "seq": values["seq"], "hash": values["hash"]})
+    move(connection, {"id": 1, "seq": values["seq"], "hash": values["hash"], "fared": 0})
+    if values["seq"] % fares.EVERY == 0:
+        fares.add_up(connection)
     return Link(values["seq"], values["hash"])
 
 

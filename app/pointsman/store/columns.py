@@ -97,6 +97,7 @@ Table(
     Column("id", WHOLE, primary_key=True),
     Column("seq", WHOLE),
     Column("hash", TEXT),
+    Column("fared", WHOLE, default=0),
 )
 Table(
     "caps",
@@ -111,6 +112,13 @@ Table(
     Column("at_soft", TEXT),
     Column("at_limit", TEXT),
     Column("made", REAL),
+)
+Table(
+    "fares",
+    _ALL,
+    Column("hour", WHOLE, primary_key=True),
+    Column("counted", TEXT, primary_key=True),
+    Column("count", WHOLE),
 )
 Table(
     "grants",

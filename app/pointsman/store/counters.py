@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select, text
 
+from pointsman.store import fares
 from pointsman.store.audit import APART, within
 from pointsman.store.columns import table
 from pointsman.store.db import Database
+from pointsman.store.kinds import ATTEMPT
 
 _AUDIT = table("audit")
 _C = _AUDIT.c
@@ -64,7 +66,7 @@ _ENDINGS = {
 
 
 class Counters:
-    """Reads the audit; keeps nothing of its own, so it cannot differ from it."""
+    """Reads the audit, and what is added up of it by hours."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -75,8 +77,7 @@ class Counters:
 
 
 def _tables(connection: Connection, since: float | None, until: float | None) -> Tables:
-    query = select(_C.counted, func.count()).where(_C.counted != "", *within(since, until)).group_by(_C.counted)
-    rows = [(counted.split(APART), count) for counted, count in connection.execute(query)]
+    rows = [(counted.split(APART), count) for counted, count in fares.between(connection, since, until).items()]
     return Tables(
         by_target=_folded((fare, fare[2], count) for fare, count in rows),
         by_agent=_folded((fare, fare[1], count) for fare, count in rows),
@@ -115,7 +116,7 @@ def _handovers(connection: Connection, since: float | None, until: float | None)
     follows = (_NEXT.c.request == _C.request) & (_NEXT.c.attempt == _C.attempt + 1)
     fields = (func.coalesce(_C.target, _NONE), func.coalesce(_NEXT.c.target, _NONE), func.coalesce(_C.code, _NONE))
     query = select(*fields, func.count()).join_from(_AUDIT, _NEXT, follows).group_by(*fields)
-    real = query.where(_C.kind == "attempt", _NEXT.c.kind.in_(("request", "attempt")), *within(since, until))
+    real = query.where(text(f"audit.{ATTEMPT}"), _NEXT.c.kind.in_(("request", "attempt")), *within(since, until))
     found = [
         Handover(source=one, target=two, why=why, count=count) for one, two, why, count in connection.execute(real)
     ]

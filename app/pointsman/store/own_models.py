@@ -70,6 +70,19 @@ def with_price(text: str, target: str, price: tuple[int, int], day: str) -> str:
     return _checked(document.as_string())
 
 
+def with_limits(text: str, target: str, slots: int, queue: int) -> str:
+    """The file with how many requests a target answers at once, and how many more may wait for it."""
+    document = _parse(text)
+    limits = document.get("limits")
+    targets = limits.get("targets") if isinstance(limits, Mapping) else None
+    known: Any = targets.get(target) if isinstance(targets, Mapping) else None
+    if known is None:
+        key = tomlkit.key(["limits", "targets", target]).as_string()
+        return _checked(_appended(text, f"[{key}]\nslots = {slots}\nqueue = {queue}\n"))
+    known["slots"], known["queue"] = slots, queue
+    return _checked(document.as_string())
+
+
 def read(path: Path) -> str:
     """What stands in the file; nothing where there is none yet."""
     try:

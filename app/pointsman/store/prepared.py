@@ -12,11 +12,12 @@ Found = Mapping[str, Any]
 
 
 class _Ready(NamedTuple):
-    """SQL for a driver, how it takes its values, and those that are always the same."""
+    """SQL for a driver, how it takes its values, those that are always the same, and the names of what it gives."""
 
     sql: str
     order: Callable[[Found], Any]
     constants: dict[str, Any]
+    names: list[str]
 
 
 class Prepared:
@@ -32,20 +33,21 @@ class Prepared:
 
     def __call__(self, connection: Connection, values: Found) -> list[Found]:
         """Run it; the rows that it gives, if any."""
-        sql, order, constants = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
+        sql, order, constants, names = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
         driver: Any = connection.connection.dbapi_connection
         cursor = driver.execute(sql, order({**constants, **values} if constants else values))
         try:
             if cursor.description is None:
                 return []
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            if not names:
+                names += [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
         finally:
             cursor.close()
 
     def many(self, connection: Connection, rows: Sequence[Found]) -> None:
         """Run it for each of these values, in one call of the driver; it gives no rows."""
-        sql, order, constants = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
+        sql, order, constants, _ = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
         cursor = connection.connection.cursor()
         try:
             cursor.executemany(sql, [order({**constants, **values}) for values in rows])
@@ -55,7 +57,7 @@ class Prepared:
     def _compile(self, dialect: Dialect) -> _Ready:
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=list(self._columns) or None)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._ready[dialect.name] = _Ready(str(compiled), _order(compiled.positiontup), constants)
+        self._ready[dialect.name] = _Ready(str(compiled), _order(compiled.positiontup), constants, [])
         return self._ready[dialect.name]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, MetaData, UniqueConstraint, event, text
 from sqlmodel import Field, SQLModel
 
-from pointsman.store.kinds import CHANGE, REAL, REQUEST, TEXT, WHOLE
+from pointsman.store.kinds import ATTEMPT, CHANGE, REAL, REQUEST, TEXT, WHOLE
 
 METADATA: MetaData = SQLModel.metadata
 _STRICT = {"sqlite_strict": True}
@@ -179,6 +179,7 @@ class AuditRow(SQLModel, table=True):
             sqlite_where=text(REQUEST),
         ),
         Index("audit_changes", "kind", sqlite_where=text(CHANGE)),
+        Index("audit_attempts", "at", sqlite_where=text(ATTEMPT)),
         _STRICT,
     )
     seq: int | None = _whole(default=None, primary_key=True)
@@ -230,13 +231,24 @@ class AuditRow(SQLModel, table=True):
 
 
 class AuditHeadRow(SQLModel, table=True):
-    """The newest link of the audit's chain, so that rows cut off its end are missed."""
+    """The newest link of the audit's chain, so that rows cut off its end are missed; rows up to `fared` are in `fares`."""
 
     __tablename__ = "audit_head"
     __table_args__ = _STRICT
     id: int = _whole(primary_key=True)
     seq: int = _whole()
     hash: str = _text()
+    fared: int = _whole(default=0)
+
+
+class FareRow(SQLModel, table=True):
+    """How many rows of the audit that happened in one hour of UTC time fared alike, as `counted` tells."""
+
+    __tablename__ = "fares"
+    __table_args__ = _BY_KEY
+    hour: int = _whole(primary_key=True)
+    counted: str = _text(primary_key=True)
+    count: int = _whole()
 
 
 class AgentRow(SQLModel, table=True):

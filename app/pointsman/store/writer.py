@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -209,7 +209,8 @@ class Writer:
         ran = False
         self._commits += 1
         try:
-            with self._transaction(patience) as connection:
+            connection, transaction = self._begin(patience)
+            with transaction:
                 _do(connection, group)
                 self._backend.sound(connection)
                 ran = True
@@ -227,12 +228,6 @@ class Writer:
             self._drop(lost=True)
             told.unsure = unsure
         return told
-
-    @contextlib.contextmanager
-    def _transaction(self, patience: float) -> Iterator[Connection]:
-        connection, transaction = self._begin(patience)
-        with transaction:
-            yield connection
 
     def _begin(self, patience: float) -> tuple[Connection, AbstractContextManager[object]]:
         """A connection in a transaction. A connection that broke while it was idle is replaced: nothing was under way on it."""
