@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pointsman.core import fit
 from pointsman.core.fit import MIB, Room, Setting
@@ -144,6 +145,25 @@ def test_speed() -> None:
     both = fit.speed(shape(), Setting(context=8192, gpu_layers=17), 60e9, 600e9)
     all_ = fit.speed(shape(), Setting(context=8192, gpu_layers=33), 60e9, 600e9)
     assert both and all_ and one < both < all_ == pytest.approx(10 * one)
+
+
+def test_a_model_that_reads_texts_whole() -> None:
+    """Its memory grows with the longest text, so that may become shorter than a conversation may; fits as it is loaded."""
+    reads = structs.replace(shape(), vectors="whole", scores=False)
+    settings = list(fit.options(reads, 8192))
+    assert all((one.step, one.slots) == (one.context, fit.TEXTS) for one in settings)
+    assert settings[-1].context == 512 < fit.LEAST_CONTEXT
+    sizes = [fit.memory(reads, one).total for one in settings if one.kv == "f16"]
+    assert sizes == sorted(sizes, reverse=True)
+    # A row of numbers for each token of its vocabulary comes with each token of the text.
+    assert fit.memory(reads, settings[0]).other > 4 * 8192 * reads.vocabulary
+
+
+def test_a_model_that_reads_texts_in_pieces() -> None:
+    """As many tokens of a step as of a conversation's; windows are not used."""
+    reads = structs.replace(shape(window=512), vectors="pieces")
+    assert {(one.step, one.whole) for one in fit.options(reads, 8192)} == {(512, True)}
+    assert fit.memory(reads, Setting(context=8192)).compute > fit.memory(shape(), Setting(context=8192)).compute
 
 
 def test_a_sketch_is_near_what_it_stands_for() -> None:

@@ -79,5 +79,7 @@ def test_what_ships_is_rounded_as_its_use_wants(target: Target) -> None:
 
 def test_every_use_has_a_model() -> None:
     """In both formats where there are two."""
-    assert {one.about.use for one in LOCAL if one.about} == {"small", "general", "code", "tools", "reasoning"}
+    assert {one.about.use for one in LOCAL if one.about} == {
+        *("small", "general", "code", "tools", "reasoning", "embeddings"),
+    }
     assert any(one.engine == "mlx" and one.about for one in SHIPPED.targets.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from pointsman.core.engines import Held
 from pointsman.core.fit import Room
 from pointsman.core.placing import NoRoom, Placed, no_room, place
@@ -44,6 +46,30 @@ def test_no_room_at_all() -> None:
     assert isinstance(found, NoRoom) and found.busy == () and found.room == 3 * GB
     sentence = no_room("m", found)
     assert "5." in sentence and "3.0 GB are free for models" in sentence and "models fit" in sentence
+
+
+def test_mlx_is_neither_rounded_nor_divided() -> None:
+    """It gets a shorter context rather than what MLX does not have, and where it does not fit whole it does not fit."""
+    mlx = structs.replace(shape(), squeezes=False, divides=False)
+    for gpu in range(1, 14):
+        for shared in (True, False):
+            match place(mlx, CONTEXT, Room(main=20 * GB, gpu=gpu * GB, gpus=1, shared=shared), []):
+                case Placed(fit=fit):
+                    assert (fit.setting.kv, fit.setting.gpu_layers) == ("f16", len(mlx.layers) + 1)
+                case NoRoom():
+                    assert gpu < 7
+    without = place(mlx, CONTEXT, Room(main=7 * GB), [])
+    assert isinstance(without, Placed) and without.fit.setting.kv == "f16" and without.fit.setting.context < CONTEXT
+
+
+def test_many_requests_at_once_take_more() -> None:
+    """A model with a state for each conversation gets less context, or no room."""
+    layers = tuple(structs.replace(one, state=8 << 20) for one in shape().layers)
+    stateful = structs.replace(shape(), layers=layers)
+    few, many = (place(stateful, CONTEXT, Room(main=23 * GB // 2), [], slots) for slots in (1, 16))
+    assert isinstance(few, Placed) and few.fit.setting.slots == 1 and few.fit.setting.context == CONTEXT
+    assert isinstance(many, Placed) and many.fit.setting.slots == 16 and many.fit.setting.context < CONTEXT
+    assert isinstance(place(stateful, CONTEXT, Room(main=23 * GB // 2), [], 64), NoRoom)
 
 
 def test_an_overdrawn_budget_counts_as_none() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import jinja2
 import pytest
 
 from pointsman.engines.templates import ChatTemplate, TemplateError, plain_message
@@ -141,6 +142,68 @@ def test_hostile_or_broken(source: str) -> None:
     """A hostile or broken template gives one sentence."""
     with pytest.raises(TemplateError, match=r"^The model's chat template cannot [^\n]+\.$"):
         render(source)
+
+
+DOUBLED = "{% set n = namespace(x='aa') %}{% for a in range(99) %}{% set n.x = BOTH %}{% endfor %}{{ n.x | length }}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+        "{% for a in range(99999) %}{% for m in messages %}{{ 'x' * 9999 }}{% endfor %}{% endfor %}",
+        "{{ 'a' * 10000000000 }}",
+        "{{ ([1] * 9999999999) | length }}",
+        "{{ 9 ** (9 ** 9) }}",
+        "{% set n = namespace(x=9) %}{% for a in range(99) %}{% set n.x = n.x * n.x %}{% endfor %}",
+        "{{ '%99999999999d' % 1 }}",
+        "{{ '%*d' % (99999999999, 1) }}",
+        DOUBLED.replace("BOTH", "n.x ~ n.x"),
+        DOUBLED.replace("BOTH", "n.x + n.x"),
+        "{% set x %}{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}{% endset %}",
+    ],
+)
+def test_no_end(source: str) -> None:
+    """What would take hours or all memory is given up soon, with one sentence; the next conversation is written."""
+    template = ChatTemplate("{% if messages[0].content == 'go' %}" + source + "{% endif %}fine")
+    with pytest.raises(
+        TemplateError, match=r"^The model's chat template cannot write this conversation: it comes to no"
+    ):
+        template.render([{"role": "user", "content": "go"}], [], {}, NOW)
+    assert template.render([{"role": "user", "content": "stay"}], [], {}, NOW) == "fine"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{% for a in 'abc' %}{{ loop.index }}{{ a }}{{ ',' if not loop.last }}{% endfor %}", "1a,2b,3c"),
+        ("{% for a in [3, 4] %}{{ loop.length }}{{ loop.previtem }}{% endfor %}", "223"),
+        ("{% for k, v in {'a': 1}.items() if v %}{{ k ~ v }}{% else %}none{% endfor %}", "a1"),
+        ("{% for a in missing %}x{% else %}none{% endfor %}", "none"),
+        ("{% for a in [1, [2, [3]]] recursive %}{{ loop(a) if a is iterable else a }}{% endfor %}", "123"),
+        ("{% for a in [1, 2, 3] %}{% if a == 2 %}{% continue %}{% endif %}{{ a }}{% endfor %}", "13"),
+        (
+            "{{ '%-4s|' % 'ab' }}{{ 2 ** 10 }}{{ 'ab' * 2 }}{{ [1] * 2 }}{{ -2 ** 2 }}{{ 2.5 * 2 }}",
+            "ab  |1024abab[1, 1]45.0",
+        ),
+        ("{{ (1, 2) + (3,) }}{{ 'a' + 'b' ~ 1 }}", "(1, 2, 3)ab1"),
+    ],
+)
+def test_bounds_change_nothing(source: str, expected: str) -> None:
+    """Loops and sums are what they are in Jinja."""
+    assert (
+        render(source)
+        == expected
+        == jinja2.Environment(extensions=["jinja2.ext.loopcontrols"]).from_string(source).render()
+    )
+
+
+def test_a_long_conversation() -> None:
+    """Far from the bounds: ten thousand turns, each looked at several times."""
+    turn = "{% for m in messages %}{% for t in [1, 2, 3] %}{{ m.content | trim | upper }}{% endfor %}{% endfor %}"
+    messages = [{"role": "user", "content": "hello there"}] * 10_000
+    assert len(ChatTemplate(turn).render(messages, [], {}, NOW)) == 10_000 * 3 * 11
 
 
 def test_sandbox() -> None:

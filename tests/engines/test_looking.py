@@ -77,7 +77,8 @@ def test_a_folder(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 4000)
     found = folder_shape.shape(tmp_path)
     assert (len(found.layers), found.weights, found.context, found.vocabulary) == (4, 4000, 4096, 1000)
-    assert found.layers[0].keys == found.layers[0].values == 128 and not found.squeezes
+    assert found.layers[0].keys == found.layers[0].values == 128
+    assert not found.squeezes and not found.divides
 
 
 def test_a_folder_within_a_model(tmp_path: Path) -> None:

@@ -18,3 +18,9 @@ def test_pace() -> None:
     for _ in range(9):
         pace.took(pace.size, 0.1)
     assert pace.size == 512
+
+
+def test_the_first_step_is_small() -> None:
+    """On a machine that is not known yet: a model that reads two words a second is not silent for minutes."""
+    assert Pace(512).size == 64
+    assert Pace(16).size == 16

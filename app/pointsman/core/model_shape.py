@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -15,7 +15,15 @@ from pointsman.core.errors import SetupError
 
 _LAYER = re.compile(r"blk\.(\d+)\.(.*)")
 _MOST_LAYERS = 1024
+_POOLED = (1, 2, 3)  # mean, first and last token; the others rank texts, or pool nothing
 _MOST = 1 << 40  # no true number of a header is larger
+# They keep nothing of a text, read it both ways, and weigh no next tokens.
+_ENCODERS = frozenset(f"{name}bert" for name in ("", "modern-", "nomic-", "neo-", "euro")) | {
+    "nomic-bert-moe",
+    "jina-bert-v2",
+    "jina-bert-v3",
+    "gemma-embedding",
+}
 # Of how many layers one sees the whole context; the others look back over a window only.
 _WINDOWED = {"gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4}
 
@@ -45,7 +53,8 @@ class Shape(Struct, frozen=True, kw_only=True):
 
     `embedding` stays in main memory; `output` goes with the last layer, `tied` when it is the embedding again.
     `active` is the share of the experts that a token uses; `squeezes` says whether what is kept may be rounded to
-    eight bits.
+    eight bits, `divides` whether some layers may lie in one memory and the rest in another.
+    `vectors`: it makes vectors of texts, in pieces or each `whole` in one step; `scores`: and weighs next tokens in vain.
     """
 
     architecture: str
@@ -59,6 +68,9 @@ class Shape(Struct, frozen=True, kw_only=True):
     window: int = 0
     active: float = 1.0
     squeezes: bool = True
+    divides: bool = True
+    vectors: Literal["", "pieces", "whole"] = ""
+    scores: bool = True
 
     @property
     def weights(self) -> int:
@@ -122,7 +134,17 @@ def shape_of(meta: Mapping[str, Any], tensors: Sequence[tuple[str, int]]) -> Sha
         window=head.number("attention.sliding_window"),
         active=min(1.0, used / all_) if used and all_ else 1.0,
         squeezes=all(one.keys % 32 == one.values % 32 == 0 for one in layers) and _lengths_squeeze(head),
+        vectors=_vectors(head),
+        scores=head.architecture not in _ENCODERS,
     )
+
+
+def _vectors(head: _Header) -> Literal["", "pieces", "whole"]:
+    """Whether it makes vectors: its header then says how tokens become one."""
+    if head.number("pooling_type") not in _POOLED:
+        return ""
+    both_ways = head.architecture in _ENCODERS or head.raw("attention.causal") is False
+    return "whole" if both_ways else "pieces"
 
 
 def _lengths_squeeze(head: _Header) -> bool:
@@ -158,7 +180,7 @@ def _kept(head: _Header, count: int) -> list[tuple[int, int, bool, int]]:
     width = head.number("embedding_length") // max(1, *heads) if any(heads) else 0
     key, value = head.number("attention.key_length", width), head.number("attention.value_length", width)
     windows, recurrent = _windows(head, count), _recurrent(head, count, kv)
-    shared = count - head.number("attention.shared_kv_layers")
+    shared = 0 if head.architecture in _ENCODERS else count - head.number("attention.shared_kv_layers")
     found = []
     for at in range(count):
         narrow = windows[at]

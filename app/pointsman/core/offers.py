@@ -32,7 +32,10 @@ class Offer(Struct, frozen=True, kw_only=True):
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """How one of them runs. `where` is its memory, "" when it does not run; `memory` what it takes, or would."""
+    """How one of them runs. `where` is its memory, "" when it does not run; `memory` what it takes, or would.
+
+    What only makes vectors writes nothing, so it has no `tokens_per_second`.
+    """
 
     name: str
     use: str
@@ -51,7 +54,8 @@ def offered(target: Target) -> Shape | None:
     about = target.about
     if about is None:
         return None
-    return fit.sketch(size=about.size, layers=about.layers, kept=about.kept, active=about.active)
+    whole = target.engine == "mlx"
+    return fit.sketch(size=about.size, layers=about.layers, kept=about.kept, active=about.active, whole=whole)
 
 
 def row(offer: Offer, room: Room, speed: Speed) -> Row:
@@ -70,13 +74,14 @@ def row(offer: Offer, room: Room, speed: Speed) -> Row:
 
 
 def _running(told: Row, shape: Shape, found: Fit, room: Room, speed: Speed) -> Row:
+    writes = told.use != "embeddings"
     return structs.replace(
         told,
         where=_where(shape, found),
         memory=found.main if room.shared else found.main + found.gpu,
         context=found.setting.context,
         kv=found.setting.kv,
-        tokens_per_second=fit.speed(shape, found.setting, speed.main, speed.gpu) if speed.main else None,
+        tokens_per_second=fit.speed(shape, found.setting, speed.main, speed.gpu) if speed.main and writes else None,
     )
 
 

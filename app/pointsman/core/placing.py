@@ -27,10 +27,10 @@ class NoRoom(Struct, frozen=True, kw_only=True):
     busy: tuple[str, ...] = ()
 
 
-def place(shape: Shape, context: int, free: Room, held: Sequence[Held]) -> Placed | NoRoom:
+def place(shape: Shape, context: int, free: Room, held: Sequence[Held], slots: int = fit.SLOTS) -> Placed | NoRoom:
     """`free` already counts all that `held` takes as taken; a model in use is never unloaded for another one."""
     idle = [one for one in held if not one.busy]
-    found = fit.choose(shape, context, _with(free, idle))
+    found = fit.choose(shape, context, _with(free, idle), slots)
     if found is not None:
         match make_room(found.takes(), {"main": free.main, "gpu": free.gpu}, held):
             case Evict(names):
@@ -38,9 +38,9 @@ def place(shape: Shape, context: int, free: Room, held: Sequence[Held]) -> Place
             case Short():
                 pass
     busy: tuple[str, ...] = ()
-    if fit.choose(shape, context, _with(free, held)) is not None:
+    if fit.choose(shape, context, _with(free, held), slots) is not None:
         busy = tuple(one.name for one in held if one.busy)
-    return NoRoom(needs=fit.least(shape, context), room=max(0, _with(free, idle).main), busy=busy)
+    return NoRoom(needs=fit.least(shape, context, slots), room=max(0, _with(free, idle).main), busy=busy)
 
 
 def _with(free: Room, freed: Sequence[Held]) -> Room:

@@ -8,11 +8,12 @@ from typing import Generic, Protocol, TypeVar
 
 from pointsman.engines import protocol
 from pointsman.engines.answer import Answer, reader_for
+from pointsman.engines.entropy import Entropy, Logits
 from pointsman.engines.failures import LoadFailed, Rejected
 from pointsman.engines.families import family_of, reasoning_marks
 from pointsman.engines.grammar import grammar_for
 from pointsman.engines.harmony import ANALYSIS, END
-from pointsman.engines.job import Chooser, Job, Logits, entropy_of
+from pointsman.engines.job import Chooser, Job
 from pointsman.engines.logprobs import logprob_of
 from pointsman.engines.sampling import Sampling, sampling_of
 from pointsman.engines.schema_grammar import Grammar
@@ -60,7 +61,7 @@ class Dialogue(Generic[C]):
     """Requests and answers of one model."""
 
     def __init__(self, model: TextModel[C], tool_format: str | None) -> None:
-        self._model = model
+        self._model, self._entropy = model, Entropy()
         self._family, self._marks = family_of(model.template, tool_format), reasoning_marks(model.template)
         pair = (self._marks.open, self._marks.close) if self._marks else ()
         model.show((*self._family.shown, *pair))
@@ -98,7 +99,7 @@ class Dialogue(Generic[C]):
 
     def extend(self, job: Job[C], logits: Logits, free: Callable[[], int]) -> list[protocol.Answer]:
         """The events of one more token; `free` chooses it where no form binds. Afterwards the job may be `over`."""
-        entropy = entropy_of(logits)  # before the sampler and its grammar touch them
+        entropy = self._entropy.of(logits)  # before the sampler and its grammar touch them
         thinking = job.answer.thinking
         try:
             token = self._next(job, logits, free)

@@ -17,10 +17,17 @@ class UnreadableModel(ModelUnloadable):
 
 
 class WorkerDied(PointsmanError):
-    """The worker ended, or was ended because it hung, before its answer was complete."""
+    """The worker ended, or was ended because it hung, before its answer was complete.
+
+    `fault`: it counts against the model. One death does once, however many answers it took, and a wished one never.
+    """
 
     code = "worker_died"
     status = 502
+
+    def __init__(self, sentence: str, *, fault: bool = True) -> None:
+        super().__init__(sentence)
+        self.fault = fault
 
 
 class Rejected(Exception):

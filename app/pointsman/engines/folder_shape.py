@@ -40,8 +40,9 @@ def shape(folder: Path) -> Shape:
     layers = meta.get("mlx.block_count", 0)
     part = "ffn_exps" if "mlx.expert_count" in meta else "all"
     tensors = [(f"blk.{at}.{part}", weights // layers) for at in range(min(layers, 1024))]
-    # What MLX keeps of each token is not rounded, as it could not answer several requests at once.
-    return structs.replace(shape_of(meta, tensors), squeezes=False)
+    # What MLX keeps of each token is not rounded, as it could not answer several requests at once; nor does it use two
+    # memories for one model.
+    return structs.replace(shape_of(meta, tensors), squeezes=False, divides=False)
 
 
 def _config(path: Path) -> dict[str, Any]:

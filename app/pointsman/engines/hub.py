@@ -45,6 +45,16 @@ class Interrupted(HubProblem):
         self.offline = offline
 
 
+class LicenceAsked(HubProblem):
+    """The publisher wants its licence accepted first, by the account whose token goes along; `page` is where."""
+
+    code = "licence"
+
+    def __init__(self, sentence: str, page: str) -> None:
+        super().__init__(sentence)
+        self.page = page
+
+
 class Hub:
     """An endpoint, and the token that goes to it and to nobody else."""
 
@@ -255,7 +265,7 @@ def refusal(hub: Hub, repo: str, response: httpx.Response) -> PointsmanError:
     if status >= 500:
         return Interrupted(f"{hub.host} has trouble of its own ({status}).", wait=wait_asked(response, time.time()))
     if status in {401, 403}:
-        return HubProblem(_denied(hub, repo, why, status))
+        return _denied(hub, repo, why, status)
     if status == 404:
         return NotFound(
             f"{hub.host} has no {'such file in ' if why == 'EntryNotFound' else ''}{repo}. Check the spelling."
@@ -263,21 +273,25 @@ def refusal(hub: Hub, repo: str, response: httpx.Response) -> PointsmanError:
     return HubProblem(f"{hub.host} answered {status} when asked for {repo}.")
 
 
-def _denied(hub: Hub, repo: str, why: str, status: int) -> str:
+def _denied(hub: Hub, repo: str, why: str, status: int) -> HubProblem:
+    page = hub.page(repo)
     if why == "GatedRepo" and not hub.has_token:
-        return (
-            f"{repo} asks you to accept its licence first: do so at {hub.page(repo)}, "
-            f"then set HF_TOKEN to a token of that account and pull again."
+        return LicenceAsked(
+            f"{repo} asks you to accept its licence first: do so at {page}, "
+            f"then set HF_TOKEN to a token of that account and pull again.",
+            page,
         )
     if why == "GatedRepo" or (status == 403 and hub.has_token):
-        return (
-            f"The account of HF_TOKEN may not read {repo} yet: accept its licence at {hub.page(repo)}, then pull again."
+        return LicenceAsked(
+            f"The account of HF_TOKEN may not read {repo} yet: accept its licence at {page}, then pull again.", page
         )
     if hub.has_token and why != "RepoNotFound":
-        return f"{hub.host} does not know the token in HF_TOKEN. Make a new one at {hub.endpoint}/settings/tokens."
-    return (
+        return HubProblem(
+            f"{hub.host} does not know the token in HF_TOKEN. Make a new one at {hub.endpoint}/settings/tokens."
+        )
+    return HubProblem(
         f"{hub.host} has no {repo} that everybody may read. Check the spelling; "
-        f"if it is private or asks for a licence, open {hub.page(repo)} and set HF_TOKEN."
+        f"if it is private or asks for a licence, open {page} and set HF_TOKEN."
     )
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
+
+
+def _nothing() -> None:
+    pass
 
 
 class Interrupt:
-    """A byte in memory, so that native code can look at it as well."""
+    """A byte in memory, so that native code can look at it as well.
+
+    `beat` is to be called from within a step that may take long: it tells the gateway that work goes on.
+    """
 
     def __init__(self) -> None:
+        self.beat: Callable[[], None] = _nothing
         self._byte = ctypes.create_string_buffer(2)
 
     def set(self) -> None:
@@ -19,6 +28,11 @@ class Interrupt:
     def clear(self) -> None:
         """Let steps run again."""
         self._byte[0] = b"\0"
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the step is to end."""
+        return bool(self._byte[0] != b"\0")
 
     @property
     def pointer(self) -> ctypes.c_void_p:

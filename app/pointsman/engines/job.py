@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import Generic, Protocol, TypeVar
-
-import numpy as np
-import numpy.typing as npt
 
 from pointsman.engines import memory, protocol
 from pointsman.engines.answer import Answer
-
-Logits = npt.NDArray[np.float32]
+from pointsman.engines.entropy import Logits
 
 
 class Chooser(Protocol):
@@ -72,7 +69,7 @@ class Job(Generic[C]):
             completion_tokens=self.completion_tokens,
             cached_tokens=self.cached,
             reasoning_tokens=self.reasoning_tokens,
-            entropy=float(np.mean(self.entropies)) if self.entropies else None,
+            entropy=fmean(self.entropies) if self.entropies else None,
             peak_bytes=memory.peak_bytes(),
         )
 
@@ -81,11 +78,3 @@ class Job(Generic[C]):
         self.over = True
         self.sampler.close()
         return protocol.Failed(id=self.id, code=code, message=message)
-
-
-def entropy_of(logits: Logits) -> float:
-    """Of the whole distribution, in nats."""
-    shifted = logits - logits.max()
-    weights = np.exp(shifted)
-    total = weights.sum()
-    return float(np.log(total) - np.dot(weights, shifted) / total)

@@ -18,13 +18,15 @@ from pointsman.engines.interrupt import Interrupt, native_check
 from pointsman.engines.llama_api import C
 from pointsman.engines.llama_batch import Batch
 from pointsman.engines.llama_file import KINDS, ModelOptions, cells, load, tokens_of
-from pointsman.engines.llama_sampler import Sampler, Vocabulary
+from pointsman.engines.llama_sampler import Candidates, Sampler, Vocabulary
 from pointsman.engines.sampling import Sampling
 from pointsman.engines.slots import Run
 
 __all__ = ["STEP_TOKENS", "LlamaModel", "ModelOptions"]
 
 STEP_TOKENS = 512
+_PIECES = 4096  # tokens of which the bytes are kept at hand
+_VIEWS = 64  # rows of logits of which an array is kept at hand
 
 
 class LlamaModel:
@@ -44,6 +46,10 @@ class LlamaModel:
         self.slots = options.slots
         self.vocabulary = C.llama_vocab_n_tokens(vocab)
         self._batch = Batch(STEP_TOKENS)
+        self._ahead = bool(C.llama_supports_gpu_offload())  # a processor is done when a call is
+        self._candidates = Candidates(self.vocabulary)
+        self._views: dict[int, npt.NDArray[np.float32]] = {}
+        self._pieces: dict[int, tuple[bytes, bool]] = {}
         # Kept here: llama.cpp only borrows them.
         self._check, self._interrupt = C.ggml_abort_callback(native_check()), interrupt
         C.llama_set_abort_callback(self._context, self._check, interrupt.pointer)
@@ -64,11 +70,12 @@ class LlamaModel:
 
     def piece(self, token: int) -> bytes:
         """The bytes of a token; control tokens are empty but for those that `show` named."""
-        return self._piece(token, token in self._shown)
+        return self._looked_up(token)[0]
 
     def show(self, marks: Sequence[str]) -> None:
         """Let these be read even where they are control tokens."""
         self._shown = frozenset(token for mark in marks if (token := self.single(mark)) is not None)
+        self._pieces.clear()
 
     def single(self, text: str) -> int | None:
         """The token that is just this text, if there is one."""
@@ -79,19 +86,15 @@ class LlamaModel:
         """Text in the middle of an answer as tokens."""
         return self._tokens(text, False)
 
-    def sample(self, sampler: Sampler, row: int) -> int:
-        """The next token, free of any grammar."""
-        return sampler.sample(self._context, row)
-
     def ends(self, token: int) -> bool:
         """Whether the model says with this token that it is done."""
-        return bool(C.llama_vocab_is_eog(self._vocab, token))
+        return self._looked_up(token)[1]
 
     def decode(self, runs: Sequence[Run]) -> int:
         """0, 1 when there is no room, 2 when interrupted, less than 0 on a fatal error."""
         self._batch.fill(runs)
         rc = int(C.llama_decode(self._context, self._batch.native))
-        if rc == 0:
+        if rc == 0 and self._ahead:
             C.llama_synchronize(self._context)
         return rc
 
@@ -122,14 +125,30 @@ class LlamaModel:
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """A view, good until the next step."""
         pointer = C.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(pointer, (self.vocabulary,))
+        address = ctypes.addressof(pointer.contents)
+        view = self._views.get(address)
+        if view is None:
+            if len(self._views) >= _VIEWS:
+                self._views.clear()
+            view = self._views[address] = np.ctypeslib.as_array(pointer, (self.vocabulary,))
+        return view
 
     def sampler(self, sampling: Sampling, grammar: str | None) -> Sampler:
         """Raises `Rejected` when llama.cpp does not take the grammar."""
-        return Sampler(Vocabulary(self._vocab, self.vocabulary, self.piece), sampling, grammar)
+        return Sampler(Vocabulary(self._vocab, self.vocabulary, self.piece, self._candidates), sampling, grammar)
 
     def _tokens(self, text: str, begin: bool) -> list[int]:
         return tokens_of(self._vocab, text, begin)
+
+    def _looked_up(self, token: int) -> tuple[bytes, bool]:
+        """The bytes of a token, and whether the model is done with it."""
+        known = self._pieces.get(token)
+        if known is None:
+            if len(self._pieces) >= _PIECES:
+                self._pieces.clear()
+            known = self._piece(token, token in self._shown), bool(C.llama_vocab_is_eog(self._vocab, token))
+            self._pieces[token] = known
+        return known
 
     def _piece(self, token: int, special: bool) -> bytes:
         size = 256

@@ -6,39 +6,43 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
-
 from pointsman.engines.llama_api import C
 from pointsman.engines.slots import Run
 
 
 class Batch:
-    """llama.cpp's batch over numpy arrays, so that filling it costs no call per token."""
+    """llama.cpp's batch over arrays of C, filled a field at a time: no call for each token, and little for one alone."""
 
     def __init__(self, size: int) -> None:
-        self._token, self._position, self._slot = (np.zeros(size, np.int32) for _ in range(3))
-        self._count = np.ones(size, np.int32)
-        self._wanted = np.zeros(size, np.int8)
-        first = self._slot.ctypes.data
-        pointer = ctypes.POINTER(C.llama_seq_id)
+        self._token, self._position, self._slot = ((ctypes.c_int32 * size)() for _ in range(3))
+        self._count = (ctypes.c_int32 * size)(*[1] * size)
+        self._wanted = (ctypes.c_int8 * size)()
+        first, pointer = ctypes.addressof(self._slot), ctypes.POINTER(C.llama_seq_id)
         self._slots = (pointer * size)(*(ctypes.cast(first + 4 * at, pointer) for at in range(size)))
         native = cast("Any", C.llama_batch())
-        native.token = self._token.ctypes.data_as(ctypes.POINTER(C.llama_token))
-        native.pos = self._position.ctypes.data_as(ctypes.POINTER(C.llama_pos))
-        native.n_seq_id = self._count.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        native.token = ctypes.cast(self._token, ctypes.POINTER(C.llama_token))
+        native.pos = ctypes.cast(self._position, ctypes.POINTER(C.llama_pos))
+        native.n_seq_id = ctypes.cast(self._count, ctypes.POINTER(ctypes.c_int32))
         native.seq_id = self._slots
-        native.logits = self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8))
+        native.logits = ctypes.cast(self._wanted, ctypes.POINTER(ctypes.c_int8))
         self.native = native
 
     def fill(self, runs: Sequence[Run], *, every: bool = False) -> None:
         """These tokens are the next step; the last of a complete run is wanted, or `every` one."""
-        at = 0
+        tokens: list[Any] = []
+        positions: list[Any] = []
+        slots: list[Any] = []
+        last: list[int] = []
         for run in runs:
-            end = at + len(run.tokens)
-            self._token[at:end] = run.tokens
-            self._position[at:end] = np.arange(run.start, run.start + len(run.tokens))
-            self._slot[at:end] = run.slot
-            self._wanted[at:end] = every
-            self._wanted[end - 1] = every or run.complete
-            at = end
+            count = len(run.tokens)
+            tokens += run.tokens
+            positions += range(run.start, run.start + count)
+            slots += [run.slot] * count
+            if run.complete:
+                last.append(len(tokens) - 1)
+        at = len(tokens)
+        self._token[:at], self._position[:at], self._slot[:at] = tokens, positions, slots
+        self._wanted[:at] = [every] * at
+        for row in last:
+            self._wanted[row] = True
         self.native.n_tokens = at

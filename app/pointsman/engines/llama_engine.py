@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Iterator
 
 from pointsman.engines import protocol
@@ -13,7 +12,8 @@ from pointsman.engines.job import Job
 from pointsman.engines.llama import STEP_TOKENS, LlamaModel
 from pointsman.engines.llama_sampler import Sampler
 from pointsman.engines.pace import Pace
-from pointsman.engines.slots import Place, Run, choose_slot, has_room, plan_step, share, worth_waiting
+from pointsman.engines.slots import Place, Run, choose_slot, has_room, plan_step, share, widened, worth_waiting
+from pointsman.engines.waiting import Waiting
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class LlamaEngine:
     def __init__(self, model: LlamaModel, tool_format: str | None = None) -> None:
         self.context, self.slots, self.steps = model.context, model.slots, 0
         self._model = model
-        self._waiting: deque[Job[Sampler]] = deque()
+        self._waiting = Waiting[Sampler]()
         self._active: dict[int, Job[Sampler]] = {}
         # What idle slots still hold, least recently used first.
         self._idle: dict[int, list[int]] = {slot: [] for slot in range(model.slots)}
@@ -47,19 +47,15 @@ class LlamaEngine:
 
     def insert(self, chat: protocol.Chat) -> None:
         """Raises `Rejected` before any work when the request cannot be answered."""
-        self._waiting.append(self._dialogue.job(chat))
+        self._waiting.add(self._dialogue.job(chat))
 
     def remove(self, request_id: str) -> protocol.End | None:
         """Its slot is free at once, and what it computed may serve the next request."""
-        for job in self._waiting:
-            if job.id == request_id:
-                self._waiting.remove(job)
-                return job.end("cancelled")
         for slot, job in self._active.items():
             if job.id == request_id:
                 self._release(slot)
                 return job.end("cancelled")
-        return None
+        return self._waiting.drop(request_id)
 
     def step(self) -> Iterator[protocol.Answer]:
         """One pass over the model for all requests that have a slot."""
@@ -83,14 +79,14 @@ class LlamaEngine:
 
     def _admit(self) -> Iterator[protocol.Answer]:
         while self._waiting and self._idle:
-            job = self._waiting[0]
+            job = self._waiting.first
             place = self._place(job)
             if place is None:
                 return
             added = len(job.tokens) - (place.kept if place.source in self._active else 0)
             if not has_room(self._lengths(), added, self.context):
                 return
-            self._waiting.popleft()
+            self._waiting.take()
             job.done = self._take_over(place)
             del self._idle[place.slot]
             self._active[place.slot] = job
@@ -100,11 +96,11 @@ class LlamaEngine:
         """Where it goes; None while it is better to wait until another prompt has computed what both begin with."""
         place = choose_slot(self._idle, job.tokens)
         if not self._model.shares:
-            return place
+            return place  # to forget a little would be to forget all
         active = {slot: other.tokens[: other.done] for slot, other in self._active.items()}
         place = share(place, self._idle, active, job.tokens)
         reading = (other.tokens for other in self._active.values() if other.done < other.prompt_tokens)
-        return None if worth_waiting(place.kept, reading, job.tokens) else place
+        return None if worth_waiting(place.kept, reading, job.tokens) else widened(place, len(job.tokens))
 
     def _lengths(self) -> list[int]:
         """The cells that each request under way takes, without those of another's that it shares."""
@@ -127,7 +123,7 @@ class LlamaEngine:
 
     def _extend(self, slot: int, job: Job[Sampler], row: int) -> list[protocol.Answer]:
         logits = self._model.logits(row)
-        events = self._dialogue.extend(job, logits, lambda: self._model.sample(job.sampler, row))
+        events = self._dialogue.extend(job, logits, lambda: job.sampler.free(logits))
         if job.over:
             self._release(slot)
         return events
@@ -167,6 +163,6 @@ class LlamaEngine:
         self._idle[slot] = []
         if self._active:
             job.done = 0
-            self._waiting.appendleft(job)
+            self._waiting.put_back(job)
         else:
             yield job.fail("engine_error", "The engine has no room for this answer.")

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from pointsman.core.model_shape import ModelProblem
+from pointsman.engines import gguf
 from pointsman.engines.failures import LoadFailed
 from pointsman.engines.llama_api import C
 
@@ -75,7 +77,7 @@ def tokens_of(vocab: Any, text: str, begin: bool) -> list[int]:
 
 
 def _check(path: str) -> None:
-    """llama.cpp says only that it failed; these are the failures that a person can mend."""
+    """llama.cpp says only that it failed, and some headers end its process; here is said what is wrong."""
     name = Path(path).name
     try:
         with Path(path).open("rb") as file:
@@ -86,3 +88,9 @@ def _check(path: str) -> None:
         raise LoadFailed(f"The model file {name} cannot be read: {error.strerror or 'unknown error'}.") from None
     if magic != b"GGUF":
         raise LoadFailed(f"{name} is not a GGUF file.")
+    try:
+        gguf.shape(Path(path))
+    except ModelProblem as problem:
+        raise LoadFailed(f"{name} cannot be loaded: {problem.sentence}.") from None
+    except (OSError, MemoryError, ValueError, OverflowError):
+        raise LoadFailed(f"{name} cannot be loaded: its header cannot be read.") from None

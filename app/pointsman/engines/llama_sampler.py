@@ -1,7 +1,8 @@
 """Chooses the tokens of one answer, with llama.cpp's samplers and, where a form is promised, its grammar.
 
 The grammar masks only when it must: a token is sampled freely first, and only if the grammar refuses it are all others
-tried. That gives the same distribution as masking each time, at the price of one look at one token.
+tried. That gives the same distribution as masking each time, at the price of one look at one token. The samplers see
+the whole vocabulary only where the few likeliest would not give the same.
 """
 
 from __future__ import annotations
@@ -20,14 +21,52 @@ from pointsman.engines.llama_api import C
 from pointsman.engines.sampling import Sampling
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+_DEPTHS = (8.0, 20.0)  # nats below the likeliest within which the few that samplers keep are looked for
+
+Logits = npt.NDArray[np.float32]
+
+
+class Candidates:
+    """Tokens with their logits, in the layout that samplers work on. One for a model: each use ends the one before."""
+
+    def __init__(self, vocabulary: int) -> None:
+        self._rows = np.zeros(vocabulary, _CANDIDATE)
+        self._ids = np.arange(vocabulary, dtype=np.int32)
+        self._data: Any = self._rows.ctypes.data_as(C.llama_token_data_p)
+        self._native = C.llama_token_data_array()
+
+    def all(self, logits: Logits) -> Any:
+        """The whole vocabulary."""
+        return self._filled(self._ids, logits)
+
+    def likeliest(self, logits: Logits, count: int) -> Any:
+        """At least so many of the likeliest, and all that are as likely as the last of them."""
+        highest = logits.max()
+        for depth in _DEPTHS:
+            ids = np.flatnonzero(logits >= highest - depth)
+            if len(ids) >= count:
+                return self._filled(ids, logits[ids])
+        return self.all(logits)
+
+    def any_left(self) -> bool:
+        """Whether a grammar left one."""
+        return bool(np.isfinite(self._rows["logit"][: self._native.size]).any())
+
+    def _filled(self, ids: npt.NDArray[Any], logits: Logits) -> Any:
+        count = len(ids)
+        self._rows["id"][:count], self._rows["logit"][:count] = ids, logits
+        native = self._native
+        native.data, native.size, native.selected, native.sorted = self._data, count, -1, False
+        return native
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """llama.cpp's vocabulary, how many tokens it has, and the bytes of each."""
+    """llama.cpp's vocabulary, how many tokens it has, the bytes of each, and room for all of them."""
 
     native: Any
     size: int
     piece: Callable[[int], bytes]
+    candidates: Candidates
 
 
 class Sampler:
@@ -36,7 +75,8 @@ class Sampler:
     def __init__(self, vocab: Vocabulary, sampling: Sampling, grammar: str | None) -> None:
         self._grammar = _grammar_sampler(vocab.native, grammar) if grammar else None
         self._chain = _chain(sampling, vocab.size)
-        self._candidates = _Candidates(vocab.size) if grammar else None
+        self._candidates = vocab.candidates
+        self._sampling = sampling
         self._piece = vocab.piece
         # llama.cpp's grammar takes some sequences of bytes for characters that are none.
         self._written = codecs.getincrementaldecoder("utf-8")()
@@ -45,19 +85,22 @@ class Sampler:
     @property
     def promised(self) -> bool:
         """Whether the answer has a form to keep."""
-        return self._candidates is not None
+        return self._grammar is not None
 
-    def sample(self, context: Any, row: int) -> int:
+    def free(self, logits: Logits) -> int:
         """The next token, whatever the grammar says."""
-        return int(C.llama_sampler_sample(self._chain, context, row))
+        if self._sampling.plain:
+            return int(logits.argmax())
+        token = self._drawn(logits)
+        C.llama_sampler_accept(self._chain, token)
+        return token
 
-    def constrained(self, logits: npt.NDArray[np.float32], passes: Callable[[int], bool] = lambda _: False) -> int:
+    def constrained(self, logits: Logits, passes: Callable[[int], bool] = lambda _: False) -> int:
         """The next token under the grammar, or one that `passes` unseen by it.
 
         Raises `Rejected` when the grammar allows none that the model knows.
         """
-        assert self._candidates is not None
-        token = self._chosen(self._candidates.fill(logits))
+        token = self._drawn(logits)
         if not passes(token):
             if not (self._allows(token) and self._readable(token)):
                 token = self._masked(logits.copy())
@@ -72,6 +115,15 @@ class Sampler:
             if part:
                 C.llama_sampler_free(part)
         self._grammar = self._chain = None
+
+    def _drawn(self, logits: Logits) -> int:
+        """As from the whole vocabulary: top_k comes first in the chain but for what weighs each token anew."""
+        sampling = self._sampling
+        if sampling.plain:
+            return int(logits.argmax())
+        if sampling.greedy or sampling.weighs or not sampling.top_k:
+            return self._chosen(self._candidates.all(logits))
+        return self._chosen(self._candidates.likeliest(logits, sampling.top_k))
 
     def _chosen(self, candidates: Any) -> int:
         C.llama_sampler_apply(self._chain, ctypes.byref(candidates))
@@ -95,11 +147,10 @@ class Sampler:
             self._written.setstate(before)
         return not (held[:1] == b"\xed" and held[1:2] >= b"\xa0")  # half a surrogate, which Python sees a byte later
 
-    def _masked(self, logits: npt.NDArray[np.float32]) -> int:
-        assert self._candidates is not None
+    def _masked(self, logits: Logits) -> int:
         self.refused += 1
         while True:
-            candidates = self._candidates.fill(logits)
+            candidates = self._candidates.all(logits)
             C.llama_sampler_apply(self._grammar, ctypes.byref(candidates))
             if not self._candidates.any_left():
                 # Accepting a forbidden token would end the process with a C++ exception.
@@ -108,22 +159,6 @@ class Sampler:
             if self._readable(token):
                 return token
             logits[token] = -np.inf
-
-
-class _Candidates:
-    """All tokens with their logits, in the layout that samplers work on."""
-
-    def __init__(self, n_vocab: int) -> None:
-        self._rows = np.zeros(n_vocab, _CANDIDATE)
-        self._ids = np.arange(n_vocab, dtype=np.int32)
-
-    def fill(self, logits: npt.NDArray[np.float32]) -> Any:
-        self._rows["id"], self._rows["logit"] = self._ids, logits
-        data = self._rows.ctypes.data_as(C.llama_token_data_p)
-        return C.llama_token_data_array(data=data, size=len(self._rows), selected=-1, sorted=False)
-
-    def any_left(self) -> bool:
-        return bool(np.isfinite(self._rows["logit"]).any())
 
 
 def _grammar_sampler(vocab: Any, grammar: str) -> Any:

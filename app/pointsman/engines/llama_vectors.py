@@ -5,6 +5,7 @@ Not thread safe: one thread owns a `LlamaVectors`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pointsman.core import fit
 from pointsman.engines.embed import POOLINGS, nested
 from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt, native_check
@@ -21,7 +23,8 @@ from pointsman.engines.llama_file import KINDS, ModelOptions, cells, said, token
 from pointsman.engines.slots import Run
 
 STEP_TOKENS = 512
-SLOTS = 32  # texts in one step
+_BEAT = 5.0  # seconds of one step, after which it is told that work goes on
+SLOTS = fit.TEXTS
 
 
 def pooling(model: Any) -> str | None:
@@ -58,7 +61,8 @@ class LlamaVectors:
             self._memory = C.llama_get_memory(self._context)
         self._batch = Batch(self.context if self.whole else self.step)
         # Kept here: llama.cpp only borrows them.
-        self._check, self._interrupt = C.ggml_abort_callback(native_check()), interrupt
+        self._check = C.ggml_abort_callback(self._asked if self.whole else native_check())
+        self._interrupt, self._told = interrupt, 0.0
         C.llama_set_abort_callback(self._context, self._check, interrupt.pointer)
 
     def tokenize(self, text: str) -> list[int]:
@@ -68,11 +72,23 @@ class LlamaVectors:
     def decode(self, runs: Sequence[Run]) -> int:
         """0, or as llama.cpp says: 2 when interrupted."""
         self._batch.fill(runs, every=True)
+        self._told = time.monotonic()
         compute = C.llama_decode if self._memory else C.llama_encode
         rc = int(compute(self._context, self._batch.native))
         if rc == 0:
             C.llama_synchronize(self._context)
         return rc
+
+    def _asked(self, _data: object) -> bool:
+        """llama.cpp asks between any two of a step's thousand parts whether to stop: so it does not hang.
+
+        Only where a step is a whole text, which on a slow machine takes longer than a worker may be silent.
+        """
+        now = time.monotonic()
+        if now - self._told >= _BEAT:
+            self._told = now
+            self._interrupt.beat()
+        return self._interrupt.is_set
 
     def rows(self, count: int) -> npt.NDArray[np.float32]:
         """What the step's tokens came to, in their order; a view, good until the next step."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pointsman.engines.engine import Engine
 from pointsman.engines.interrupt import Interrupt
-from pointsman.engines.worker import SLOTS, Wanted, run
+from pointsman.engines.worker import Wanted, run
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,7 +27,7 @@ def load(wanted: Wanted, interrupt: Interrupt) -> Engine:
         path=wanted.path,
         context=wanted.context,
         threads=wanted.threads,
-        slots=SLOTS,
+        slots=wanted.slots,
         kv=wanted.kv,
         windowed=wanted.windowed,
         gpu_layers=wanted.gpu_layers,

@@ -26,6 +26,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     kv: str | None = None
     windowed: bool = False
     gpu_layers: int | None = None
+    slots: int | None = None
+    queue: int | None = None
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,8 @@ def worker_command(spec: WorkerSpec) -> list[str]:
         "--tool-format": spec.tool_format,
         "--kv": spec.kv,
         "--gpu-layers": spec.gpu_layers,
+        "--slots": spec.slots,
+        "--queue": spec.queue,
     }
     for option, value in chosen.items():
         argv += [] if value is None else [option, str(value)]

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from pointsman.core.model_shape import Shape
 from pointsman.engines import worker_process
+from pointsman.system import container, together
 
 _LIMIT = 60.0  # seconds
 
@@ -53,7 +54,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class MainMemory(Struct, frozen=True, kw_only=True):
-    """Of the machine, in bytes."""
+    """Of the machine, or of the container that this process is in, in bytes."""
 
     total: int
     available: int
@@ -61,8 +62,11 @@ class MainMemory(Struct, frozen=True, kw_only=True):
 
 def main_memory() -> MainMemory:
     """Now."""
-    found = psutil.virtual_memory()
-    return MainMemory(total=int(found.total), available=int(found.available))
+    found, ours = psutil.virtual_memory(), container.memory()
+    total, available = int(found.total), int(found.available)
+    if ours is None:
+        return MainMemory(total=total, available=available)
+    return MainMemory(total=min(total, ours.limit), available=min(available, ours.left))
 
 
 def program() -> list[str]:
@@ -85,6 +89,7 @@ async def look(paths: Sequence[str] = (), *, bandwidth: bool = False, limit: flo
             env=worker_process.environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        together.bind(process.pid)
         said = await _heard(process, limit)
         return msgspec.json.decode(said, type=Look)
     except (OSError, TimeoutError, msgspec.DecodeError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from pointsman.engines.mlx_model import MlxModel
 from pointsman.engines.mlx_sampler import Sampler
 from pointsman.engines.pace import Pace
 from pointsman.engines.slots import has_room
+from pointsman.engines.waiting import Waiting
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class MlxEngine:
         self.context, self.slots, self.steps = model.context, slots, 0
         self._model = model
         self._dialogue = Dialogue(model, tool_format)
-        self._waiting: deque[Job[Sampler]] = deque()
+        self._waiting = Waiting[Sampler]()
         self._seats: dict[int, _Seat] = {}
         self._pace = Pace(_STEP_TOKENS)
         self._begin()
@@ -74,19 +74,15 @@ class MlxEngine:
 
     def insert(self, chat: protocol.Chat) -> None:
         """Raises `Rejected` before any work when the request cannot be answered."""
-        self._waiting.append(self._dialogue.job(chat))
+        self._waiting.add(self._dialogue.job(chat))
 
     def remove(self, request_id: str) -> protocol.End | None:
         """Its slot is free at once, and what it computed may serve the next request."""
-        for job in self._waiting:
-            if job.id == request_id:
-                self._waiting.remove(job)
-                return job.end("cancelled")
         for uid, seat in self._seats.items():
             if seat.job.id == request_id:
                 self._leave(uid)
                 return seat.job.end("cancelled")
-        return None
+        return self._waiting.drop(request_id)
 
     def step(self) -> Iterator[protocol.Answer]:
         """One pass over the model for all requests that have a slot."""
@@ -113,10 +109,10 @@ class MlxEngine:
 
     def _admit(self) -> Iterator[protocol.Answer]:
         while self._waiting and len(self._seats) < self.slots:
-            job = self._waiting[0]
+            job = self._waiting.first
             if not has_room(self._lengths(), len(job.tokens), self.context):
                 return
-            self._waiting.popleft()
+            self._waiting.take()
             job.done = self._enter(job)
             yield from job.start()
             job.done = len(job.tokens)
@@ -167,7 +163,7 @@ class MlxEngine:
         while len(self._seats) > 1 and sum(self._lengths()) + len(self._seats) > self.context:
             uid, seat = list(self._seats.items())[-1]
             self._leave(uid)
-            self._waiting.appendleft(seat.job)
+            self._waiting.put_back(seat.job)
 
     def _fail(self) -> Iterator[protocol.Answer]:
         seats = list(self._seats.values())

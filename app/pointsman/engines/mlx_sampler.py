@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from pointsman.engines.entropy import Logits
 from pointsman.engines.failures import Rejected
-from pointsman.engines.job import Logits
 from pointsman.engines.mlx_guide import Guide
 from pointsman.engines.sampling import Sampling
 

@@ -10,7 +10,7 @@ from pointsman.engines.engine import Engine
 from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt
 from pointsman.engines.mlx_files import check_folder
-from pointsman.engines.worker import SLOTS, Wanted, run
+from pointsman.engines.worker import Wanted, run
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,7 +26,7 @@ def load(wanted: Wanted, _interrupt: Interrupt) -> Engine:
         from pointsman.engines.mlx_model import MlxModel
     except ImportError:
         raise LoadFailed("MLX is not installed here; it comes with Pointsman on Apple silicon.") from None
-    return MlxEngine(MlxModel(wanted.path, wanted.context), SLOTS, wanted.tool_format)
+    return MlxEngine(MlxModel(wanted.path, wanted.context), wanted.slots, wanted.tool_format)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _SLOW_STEP, _QUICK_STEP = 4.0, 1.0  # seconds; between them the size of a step stays
 _SMALLEST_STEP = 32
+_FIRST_STEP = 64  # a large one may take minutes on a machine that is not known yet, and look like a hang
 
 
 class Pace:
@@ -11,7 +12,7 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.size = most
+        self.size = min(most, _FIRST_STEP)
 
     def took(self, tokens: int, seconds: float) -> None:
         """Learn from one step."""

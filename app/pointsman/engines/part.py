@@ -99,7 +99,7 @@ class Part:
         if self.received != self.promise.size or self._hash.hexdigest() != self.promise.checksum.hex:
             self.discard()
             raise WrongBytes(
-                f"{self.target.name} is not what its publisher promised. It was thrown away; pull it again."
+                f"{self.target.name} is not what its publisher promised. It was thrown away; get it again."
             )
         try:
             os.fsync(self._file.fileno())

@@ -154,7 +154,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="ev"):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field="ev"):
-    """No answer. `code` is context_exceeded, bad_request or engine_error; `message` one sentence, no prompt text."""
+    """No answer. `code` is context_exceeded, bad_request, busy or engine_error; `message` one sentence, no prompt text."""
 
     id: str
     code: str

@@ -77,6 +77,7 @@ class Pulling(Watcher):
         self.shelf = shelf
         self.state: State = "waiting"
         self.sentence = ""
+        self.page = ""
         self.count = shelf.received(pull)
         self.pace = Pace()
         self._before = 0
@@ -88,9 +89,9 @@ class Pulling(Watcher):
         """Bytes that are still to come."""
         return max(0, self.pull.total - self.count)
 
-    def say(self, state: State, sentence: str = "") -> None:
-        """It is in this state now."""
-        self.state, self.sentence = state, sentence
+    def say(self, state: State, sentence: str = "", page: str = "") -> None:
+        """It is in this state now; `page` is where a licence has to be accepted first."""
+        self.state, self.sentence, self.page = state, sentence, page
         if state != "downloading":
             self.pace = Pace()
         self._changed()
@@ -196,5 +197,5 @@ def room(shelf: Shelf, needed: int) -> None:
         missing = (needed + KEPT_FREE - free) / _GB
         raise HubProblem(
             f"Not enough space: {needed / _GB:.1f} GB are still to come and 1.1 GB stay free, but {folder} has "
-            f"{free / _GB:.1f} GB. Free {missing:.1f} GB, or pull a smaller model."
+            f"{free / _GB:.1f} GB. Free {missing:.1f} GB, or take a smaller model."
         )

@@ -50,7 +50,7 @@ class Rooms:
         if self.steward is None:
             return spec
         until = asyncio.get_running_loop().time() + wait
-        wanted = Model(name=spec.name, path=spec.path, context=spec.context)
+        wanted = Model(name=spec.name, path=spec.path, context=spec.context, slots=spec.slots)
         while True:
             if sentence := await self.steward.refusal(model.name):
                 raise ModelUnloadable(sentence)

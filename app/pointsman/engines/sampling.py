@@ -38,6 +38,16 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
         """Whether what was said before counts against a token."""
         return self.frequency_penalty != 0 or self.presence_penalty != 0
 
+    @property
+    def weighs(self) -> bool:
+        """Whether a token's own likelihood is changed before any is chosen."""
+        return self.penalised or bool(self.logit_bias)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the likeliest token is taken as the model says."""
+        return self.greedy and not self.weighs
+
 
 def sampling_of(chat: Chat, vocabulary: int) -> Sampling:
     """Raises `Rejected` on a value that makes no sense. Without a seed, a new one is drawn."""

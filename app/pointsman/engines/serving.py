@@ -17,10 +17,13 @@ from pointsman.engines.engine import Embeds, Engine
 from pointsman.engines.failures import Rejected
 from pointsman.engines.interrupt import Interrupt
 from pointsman.engines.memory import resident_bytes
+from pointsman.engines.worker_log import WorkerLog
 
 _log = logging.getLogger(__name__)
 
-Send = Callable[[protocol.Event], None]
+Put = Callable[[protocol.Event], None]
+_BUSY = "This model is busy: {} requests wait for it already. Try again soon."
+
 Inbox = queue.SimpleQueue[protocol.Command | protocol.Failed]
 
 
@@ -28,7 +31,7 @@ def claim_stdout() -> BinaryIO:
     """The protocol's own descriptor; what anything else prints goes to the log from now on."""
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr = WorkerLog()
     return pipe
 
 
@@ -37,17 +40,32 @@ def open_stdin() -> BinaryIO:
     return open(0, "rb", closefd=False)
 
 
-def sender(pipe: BinaryIO) -> Send:
-    """Writes one event at once; ends the process when nobody reads any more."""
+class Outbox:
+    """Events on their way to the gateway; the process ends when nobody reads any more."""
 
-    def send(event: protocol.Event) -> None:
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._lines: list[bytes] = []
+
+    def put(self, event: protocol.Event) -> None:
+        """It goes with the next `flush`."""
+        self._lines.append(protocol.encode(event))
+
+    def send(self, event: protocol.Event) -> None:
+        """It goes at once, behind those that were put."""
+        self.put(event)
+        self.flush()
+
+    def flush(self) -> None:
+        """All that was put goes, in one write: a call of the system for each token would cost more than the token."""
+        if not self._lines:
+            return
+        lines, self._lines = self._lines, []
         try:
-            pipe.write(protocol.encode(event))
-            pipe.flush()
+            self._pipe.write(b"".join(lines))
+            self._pipe.flush()
         except OSError:
             os._exit(0)
-
-    return send
 
 
 def start_reader(stream: BinaryIO, inbox: Inbox, interrupt: Interrupt) -> None:
@@ -66,18 +84,31 @@ def start_reader(stream: BinaryIO, inbox: Inbox, interrupt: Interrupt) -> None:
     threading.Thread(target=read, name="commands", daemon=True).start()
 
 
-def serve(engine: Engine, inbox: Inbox, interrupt: Interrupt, send: Send) -> None:
-    """Runs until `Quit`."""
+def serve(engine: Engine, inbox: Inbox, interrupt: Interrupt, outbox: Outbox, queue_limit: int | None = None) -> None:
+    """Runs until `Quit`. Where so many requests wait already, one more is told that the model is busy."""
+    interrupt.beat = lambda: outbox.send(_pong(engine))
     while True:
         # Before the inbox is emptied: a cancel that comes after this interrupts the step, none is lost between.
         interrupt.clear()
         for command in _drain(inbox, wait=engine.active + engine.waiting == 0):
             if isinstance(command, protocol.Quit):
                 return
-            _obey(command, engine, send)
+            if isinstance(command, protocol.Asked) and _full(engine, queue_limit):
+                outbox.put(protocol.Failed(id=command.id, code="busy", message=_BUSY.format(engine.waiting)))
+            else:
+                _obey(command, engine, outbox.put)
+        outbox.flush()
         if engine.active + engine.waiting:
             for event in engine.step():
-                send(event)
+                outbox.put(event)
+                if isinstance(event, protocol.Started):
+                    outbox.flush()  # now, before its prompt is computed
+            outbox.flush()
+
+
+def _full(engine: Engine, limit: int | None) -> bool:
+    """Whether one more would be too many behind those that get a free slot at the next step."""
+    return limit is not None and engine.waiting >= limit + max(0, engine.slots - engine.active)
 
 
 def _drain(inbox: Inbox, wait: bool) -> Iterator[protocol.Command | protocol.Failed]:
@@ -89,28 +120,28 @@ def _drain(inbox: Inbox, wait: bool) -> Iterator[protocol.Command | protocol.Fai
         return
 
 
-def _obey(command: protocol.Command | protocol.Failed, engine: Engine, send: Send) -> None:
+def _obey(command: protocol.Command | protocol.Failed, engine: Engine, put: Put) -> None:
     match command:
         case protocol.Chat() | protocol.Embed():
-            _insert(command, engine, send)
+            _insert(command, engine, put)
         case protocol.Cancel():
             if (end := engine.remove(command.id)) is not None:
-                send(end)
+                put(end)
         case protocol.Ping():
-            send(_pong(engine))
+            put(_pong(engine))
         case protocol.Failed():
-            send(command)
+            put(command)
 
 
-def _insert(asked: protocol.Asked, engine: Engine, send: Send) -> None:
+def _insert(asked: protocol.Asked, engine: Engine, put: Put) -> None:
     try:
         _hand(asked, engine)
     except Rejected as error:
-        send(protocol.Failed(id=asked.id, code=error.code, message=error.message))
+        put(protocol.Failed(id=asked.id, code=error.code, message=error.message))
     except Exception as error:  # noqa: BLE001 - one request must not end the others
         # Only the kind: the text of an exception may quote the conversation.
         _log.error("a request could not be taken in: %s", type(error).__name__)
-        send(protocol.Failed(id=asked.id, code="engine_error", message="The engine could not take this request in."))
+        put(protocol.Failed(id=asked.id, code="engine_error", message="The engine could not take this request in."))
 
 
 def _hand(asked: protocol.Asked, engine: Engine) -> None:

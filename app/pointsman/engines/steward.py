@@ -13,7 +13,7 @@ from pointsman.core import engines as rules
 from pointsman.core import placing
 from pointsman.core.catalog_parts import Engines
 from pointsman.core.engines import Held
-from pointsman.core.fit import MIB, Room
+from pointsman.core.fit import MIB, SLOTS, Room
 from pointsman.core.model_shape import Shape
 from pointsman.core.placing import NoRoom, Placed
 from pointsman.engines import looking
@@ -36,6 +36,7 @@ class Model(Struct, frozen=True, kw_only=True):
     name: str
     path: str
     context: int | None = None
+    slots: int | None = None
 
 
 class Worker(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,8 @@ class Steward:
         shape, devices = await self._seen(model)
         now = workers()
         room = self._room(devices, now)
-        return placing.place(shape, model.context or _USUAL_CONTEXT, room, [one.held for one in now])
+        held, slots = [one.held for one in now], model.slots or SLOTS
+        return placing.place(shape, model.context or _USUAL_CONTEXT, room, held, slots)
 
     async def refusal(self, name: str) -> str | None:
         """Why nothing may be loaded now, None when it may."""

@@ -1,6 +1,6 @@
 """A conversation as the text that a model was trained on, by the chat template in its file.
 
-Templates come from strangers, so they run in Jinja's sandbox. Everything here is a pure function of its arguments.
+Templates come from strangers, so they run in Jinja's sandbox and come to an end. Everything here is a pure function of its arguments.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import jinja2
 from jinja2 import nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from pointsman.engines.template_bounds import Bounded, Endless
 
 # What a model without a template gets: ChatML, with tools as Hermes and Qwen write them.
 CHATML = """\
@@ -72,9 +73,10 @@ class ChatTemplate:
         self._source = source or CHATML
         self._thought = next((name for name in _THOUGHT if re.search(rf"\.{name}\b", self._source)), None)
         self._tokens = {"bos_token": bos, "eos_token": eos}
+        self._environment = _environment()
         try:
-            self._template = _environment().from_string(self._source)
-        except (jinja2.TemplateError, RecursionError) as error:
+            self._template = self._environment.from_string(self._source)
+        except (jinja2.TemplateError, RecursionError, Endless, MemoryError) as error:
             raise TemplateError(f"The model's chat template cannot be read ({type(error).__name__}).") from None
 
     def render(
@@ -95,10 +97,15 @@ class ChatTemplate:
             "add_generation_prompt": True,
             "strftime_now": now.strftime,
         }
+        self._environment.begin()
         try:
             return self._template.render({**extra, **ours})
         except _Raised as error:
             raise TemplateError(self._refusal(str(error))) from None
+        except Endless:
+            raise TemplateError(
+                "The model's chat template cannot write this conversation: it comes to no end."
+            ) from None
         except Exception as error:  # noqa: BLE001 - a template is a program: it can fail in any way
             kind = type(error).__name__
             raise TemplateError(f"The model's chat template cannot write this conversation ({kind}).") from None
@@ -164,10 +171,8 @@ def _with_tools_in_text(messages: list[dict[str, Any]], tools: Sequence[Mapping[
     return [{"role": "system", "content": text}, *messages]
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation]
-    )
+def _environment() -> Bounded:
+    environment = Bounded(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
     environment.filters["tojson"] = _to_json  # Jinja's own escapes HTML, which models never saw
     environment.globals["raise_exception"] = _raise
     return environment

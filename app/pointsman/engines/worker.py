@@ -21,9 +21,11 @@ from pointsman.engines import protocol
 from pointsman.engines.engine import Engine
 from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt
-from pointsman.engines.serving import Inbox, claim_stdout, open_stdin, sender, serve, start_reader
+from pointsman.engines.serving import Inbox, Outbox, claim_stdout, open_stdin, serve, start_reader
+from pointsman.system import container
 
 SLOTS = 4
+_MOST_SLOTS = 64
 _PR_SET_PDEATHSIG = 1
 
 
@@ -37,6 +39,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     kv: str | None = None
     windowed: bool = False
     gpu_layers: int | None = None
+    slots: int = SLOTS
 
 
 Load = Callable[[Wanted, Interrupt], Engine]
@@ -45,7 +48,7 @@ Load = Callable[[Wanted, Interrupt], Engine]
 def run(argv: Sequence[str], load: Load) -> int:
     """Runs until it is told to quit or the gateway is gone; 1 when the model cannot be loaded."""
     options = _options(argv)
-    send = sender(claim_stdout())
+    outbox = Outbox(claim_stdout())
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     _settle()
     inbox: Inbox = queue.SimpleQueue()
@@ -54,10 +57,10 @@ def run(argv: Sequence[str], load: Load) -> int:
     try:
         engine = load(_wanted(options), interrupt)
     except LoadFailed as error:
-        send(protocol.Unloadable(str(error)))
+        outbox.send(protocol.Unloadable(str(error)))
         return 1
-    send(_ready(options.name or Path(options.model).stem, engine))
-    serve(engine, inbox, interrupt, send)
+    outbox.send(_ready(options.name or Path(options.model).stem, engine))
+    serve(engine, inbox, interrupt, outbox, options.queue)
     return 0
 
 
@@ -72,6 +75,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kv", choices=("f16", "q8_0"), help="how what is kept of each token is stored")
     parser.add_argument("--windowed", action="store_true", help="layers with a window forget what is behind it")
     parser.add_argument("--gpu-layers", type=int, help="how many layers to move to graphics devices; all, if not said")
+    parser.add_argument("--slots", type=_positive, default=SLOTS, help="how many requests are answered at once")
+    parser.add_argument("--queue", type=int, help="how many more may wait; any number, if not said")
     parser.add_argument("--name", help="what the model is called")
     return parser.parse_args(argv)
 
@@ -93,6 +98,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
         kv=options.kv,
         windowed=options.windowed,
         gpu_layers=options.gpu_layers,
+        slots=min(options.slots, _MOST_SLOTS),
     )
 
 
@@ -109,7 +115,7 @@ def _ready(name: str, engine: Engine) -> protocol.Ready:
 def _cores() -> int:
     physical = psutil.cpu_count(logical=False) or 1
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else physical
-    return min(int(physical), allowed)
+    return min(int(physical), allowed, max(1, int(container.processors() or allowed)))
 
 
 def _settle() -> None:

@@ -19,6 +19,7 @@ import msgspec
 
 from pointsman.engines import protocol
 from pointsman.engines.failures import ModelUnloadable, WorkerDied
+from pointsman.system import together
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class WorkerProcess:
         self.dead = False
         self.asked_to_stop = False
         self.hung = False
+        self._counted = False
         self._timing = timing
         self._on_death = on_death
         self._heard = False
@@ -113,7 +115,7 @@ class WorkerProcess:
     async def chat(self, command: protocol.Asked) -> AsyncGenerator[protocol.Answer, None]:
         """The events of one answer; closing the iterator early cancels the request in the worker."""
         if self.dead:
-            raise WorkerDied(self._obituary())
+            raise self._death()
         if command.id in self.calls:
             raise ValueError("a request with this id is under way")
         call = self.calls[command.id] = Call()
@@ -123,7 +125,7 @@ class WorkerProcess:
             while True:
                 event = await call.events.get()
                 if event is _DIED:
-                    raise WorkerDied(self._obituary())
+                    raise self._death()
                 yield event
                 if isinstance(event, protocol.End | protocol.Failed):
                     return
@@ -238,6 +240,11 @@ class WorkerProcess:
                 self._kill()
                 return
 
+    def _death(self) -> WorkerDied:
+        """For one more of its requests; the first of them counts."""
+        first, self._counted = not self._counted, True
+        return WorkerDied(self._obituary(), fault=first and not self.asked_to_stop)
+
     def _obituary(self) -> str:
         if self.hung:
             return f"The engine for {self.name} hung and was ended."
@@ -247,7 +254,7 @@ class WorkerProcess:
 
 
 async def _spawn(argv: Sequence[str], stderr: IO[bytes]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -256,6 +263,8 @@ async def _spawn(argv: Sequence[str], stderr: IO[bytes]) -> asyncio.subprocess.P
         env=environment(),
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
+    together.bind(process.pid)
+    return process
 
 
 def environment() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 
 
@@ -15,6 +16,11 @@ def broken_files(folder: Path, starter: Path) -> None:
     (folder / "truncated").write_bytes(whole[: len(whole) // 2])
     (folder / "beginning").write_bytes(whole[:2000])
     (folder / "empty").write_bytes(b"")
+    (folder / "claims").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1 << 63, 1 << 63))
+    # llama.cpp itself ends its process over this one.
+    key = b"qwen3.block_count"
+    at = whole.index(key) + len(key) + 4
+    (folder / "layers").write_bytes(whole[:at] + struct.pack("<I", 1 << 30) + whole[at + 4 :])
     (folder / "folder").mkdir()
 
 

@@ -21,7 +21,7 @@ Ask = Callable[..., protocol.Chat]
 
 
 BROKEN = {
-    "llama_cpp": ["garbage", "header", "truncated", "beginning", "empty", "folder", "missing"],
+    "llama_cpp": ["garbage", "header", "truncated", "beginning", "claims", "layers", "empty", "folder", "missing"],
     "mlx": ["file", "empty", "weightless", "garbage", "settings", "tokenless", "foreign", "missing"],
 }
 
@@ -124,13 +124,27 @@ def test_prints_go_to_log() -> None:
     """What a library prints goes to the log."""
     code = (
         "import os; from pointsman.engines import protocol, serving\n"
-        "send = serving.sender(serving.claim_stdout())\n"
+        "send = serving.Outbox(serving.claim_stdout()).send\n"
         "os.write(1, b'native noise\\n'); print('python noise', flush=True)\n"
         "send(protocol.Unloadable('only this'))\n"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)
     assert done.stdout == protocol.encode(protocol.Unloadable("only this"))
     assert b"native noise" in done.stderr and b"python noise" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device without room")
+def test_prints_on_a_full_disk() -> None:
+    """They are lost, and what is said to the gateway is not."""
+    code = (
+        "import logging, sys; from pointsman.engines import protocol, serving\n"
+        "pipe = serving.claim_stdout(); logging.basicConfig(stream=sys.stderr)\n"
+        "print('noise ' * 9999, flush=True); print('more', file=sys.stderr); logging.error('and more')\n"
+        "pipe.write(protocol.encode(protocol.Unloadable('only this'))); pipe.flush()\n"
+    )
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, stderr=full, check=True)
+    assert done.stdout == protocol.encode(protocol.Unloadable("only this"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ranks processes for the lack of memory")

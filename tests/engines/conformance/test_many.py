@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from pointsman.engines import protocol
+from pointsman.engines.supervisor import WorkerSpec
 from tests.engines.conformance.speaking import LONG, PARIS, QUESTIONS, SLOTS, SOAK, TOOL, Said, Worker, ask, of
 
 STEPS = 60 if SOAK else 8
@@ -65,6 +67,19 @@ def test_a_crowd(worker: Worker) -> None:
     for chat in chats:
         assert [type(event) for event in of(events, chat.id)].count(protocol.End) == 1
     assert (worker.pong().active, worker.pong().waiting) == (0, 0)
+
+
+def test_slots_and_queue_are_as_the_gateway_says(spec: WorkerSpec) -> None:
+    """One at a time, one more waits, and who comes then is told so at once; afterwards there is room again."""
+    with Worker(msgspec.structs.replace(spec, slots=1, queue=1)) as narrow:
+        assert isinstance(narrow.ready, protocol.Ready) and narrow.ready.slots == 1
+        chats = [ask("Tell me a story.", max_tokens=8) for _ in range(4)]
+        narrow.tell(*chats)
+        events = narrow.until_done(chat.id for chat in chats)
+        refused = [event for event in events if isinstance(event, protocol.Failed)]
+        assert {event.code for event in refused} == {"busy"} and 1 <= len(refused) <= 2
+        assert most_at_once([event for event in events if event not in refused]) == 1
+        assert narrow.answer(ask(PARIS)).text
 
 
 def most_at_once(events: Sequence[protocol.Event]) -> int:

@@ -89,7 +89,7 @@ def test_a_prompt_read_in_pieces(engine: MlxEngine) -> None:
     list(slow.step())
     slow._pace.size = 8
     events = list(steps(slow))
-    assert slow.steps > engine.steps + 3 and Said(events).text == usual.text
+    assert slow.steps > engine.steps + 2 and Said(events).text == usual.text
 
 
 @pytest.mark.parametrize(
