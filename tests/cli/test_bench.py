@@ -44,3 +44,21 @@ def test_wrong_number_is_refused_before_anything_runs(run: Callable[..., Ran]) -
     ran = run("bench", "overhead", "--rounds", "0")
     assert ran.code == 2
     assert "--rounds" in ran.err
+
+
+def test_engine_is_measured_where_nothing_to_compare_with_is_there(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On any model; what is missing says how to get it, and figures without it are there all the same."""
+    file, starter = tmp_path / "figures.json", Path("resources/starter/starter.gguf").resolve()
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\nexit 1\n")
+    bare.chmod(0o755)
+    words = ["--quick", "--model", str(starter), "--xllamacpp", str(bare), "--json", str(file)]
+    assert main(["bench", "engine", *words]) == 0
+    shown = capfd.readouterr()
+    found = json.loads(file.read_text())
+    assert found["ratio_to_reference"] == {"parallel_1": None, "parallel_4": None, "parallel_8": None}
+    assert all(rate["ours"][0] > 0 for rate in found["rates"])
+    assert found["first_token"]["tokens"] > 500
+    assert "pip install xllamacpp" in shown.out and "not measured" in shown.out

@@ -121,7 +121,7 @@ def test_json_has_all_fields_but_the_counters_own(run: Run, door: FakeAdmin) -> 
 
 
 JSON = st.recursive(
-    st.none() | st.integers() | st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part)
+    st.none() | st.integers() | st.text(), lambda part: st.lists(part) | st.dictionaries(st.text(), part), max_leaves=8
 )
 
 

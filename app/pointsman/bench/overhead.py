@@ -94,15 +94,7 @@ def _measure(place: Place, direct: System, given: Options) -> None:
                     continue
                 runs.setdefault((case.name, system.name), []).append(load.run(system, case, given.seconds))
     memory = _memory(load, found[figures.OURS], given.requests)
-    shown = _shown(runs, memory, colds)
-    data = msgspec.json.format(msgspec.json.encode(figures.summary(runs, memory, colds)), indent=2).decode() + "\n"
-    if given.json == "-":
-        print(shown, file=sys.stderr)
-        sys.stdout.write(data)
-        return
-    print(shown)
-    if given.json:
-        Path(given.json).write_text(data, "utf-8")
+    tables.give(_shown(runs, memory, colds), figures.summary(runs, memory, colds), given.json)
 
 
 def _started(place: Place, direct: System, given: Options) -> tuple[dict[str, System], dict[str, float]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from pointsman.bench.figures import Check, Figures, Memory, Runs, figures
 
@@ -45,6 +50,23 @@ def rest(memory: Memory | None, colds: Mapping[str, float]) -> str:
             f"pointsman holds {memory.before:.1f} MB, after {memory.requests:,} more requests {memory.after:.1f} MB."
         )
     return "\n".join(lines)
+
+
+def plain(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as they are."""
+    return _table(rows)
+
+
+def give(shown: str, data: Mapping[str, Any], file: str | None) -> None:
+    """Print the tables, and write the figures where they are wished; - is standard output, tables go aside then."""
+    written = msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+    if file == "-":
+        print(shown, file=sys.stderr)
+        sys.stdout.write(written)
+        return
+    print(shown)
+    if file:
+        Path(file).write_text(written, "utf-8")
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

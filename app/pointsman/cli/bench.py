@@ -42,6 +42,33 @@ def overhead(  # noqa: PLR0913 each option is an argument
     return _run("overhead", [*words, *flags])
 
 
+@app.command()
+def engine(  # noqa: PLR0913 each option is an argument
+    *,
+    model: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A GGUF file; one of 110M parameters is made, if not said.")
+    ] = None,
+    xllamacpp: Annotated[
+        str | None, typer.Option(metavar="PYTHON", help="A Python that has xllamacpp, to compare with.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="How often both are measured in turn; 5.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=8, help="Tokens of each answer; 128.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A glance: short answers, one round.")] = False,
+    apply: Annotated[
+        str | None,
+        typer.Option(metavar="TARGET", help="Find how many answers this local target bears at once, and store it."),
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write all figures there; - is standard output.")
+    ] = None,
+) -> int:
+    """Show how quick the engine of local models is, beside xllamacpp, and what a known prefix saves."""
+    given = {"--model": model, "--xllamacpp": xllamacpp, "--rounds": rounds, "--tokens": tokens, "--json": json}
+    given["--apply"] = apply
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    return _run("engine", [*words, *(["--quick"] if quick else [])])
+
+
 def _run(name: str, words: list[str]) -> int:
     """Run a measurement to its end; its exit code. What it says goes straight to the person."""
     if getattr(sys, "frozen", False):
