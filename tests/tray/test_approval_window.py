@@ -46,6 +46,7 @@ def window(theme, qtbot):
         ("approval-consent", samples.consent()),
         ("approval-price", samples.price()),
         ("approval-soft", samples.soft()),
+        ("approval-shortened", samples.shortened()),
         ("approval-runaway", samples.runaway()),
     ],
 )

@@ -18,6 +18,7 @@ STATES = {
     "approval-money",
     "approval-consent",
     "approval-soft",
+    "approval-shortened",
     "approval-price",
     "approval-price-filled",
     "approval-price-german",
@@ -33,6 +34,18 @@ STATES = {
     "popover-raised",
     "popover-full",
     "popover-one-paused",
+    "popover-offer",
+    "popover-offer-long",
+    "popover-offer-asking",
+    "popover-offer-refused",
+    "popover-offer-german",
+    "popover-held",
+    "popover-download",
+    "popover-download-stale",
+    "popover-download-licence",
+    "popover-download-sure",
+    "popover-download-german",
+    "popover-downloads",
 }
 
 

@@ -52,6 +52,13 @@ def switches(menu):
     return next(item.switches for item in menu.items if item.switches)
 
 
+def test_an_offer_is_in_the_menu_until_it_is_taken():
+    """Also one that was put away: the way back to it."""
+    assert "Get a model for this machine…" in texts(samples.offered())
+    assert "Get a model for this machine…" not in texts(replace(samples.offered(), downloads=[samples.download()]))
+    assert "Get a model for this machine…" not in texts(samples.calm())
+
+
 def test_a_calm_menu_has_no_approvals():
     """A line that leads nowhere is absent."""
     assert not any("approvals" in text for text in texts(samples.calm()))

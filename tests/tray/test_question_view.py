@@ -85,6 +85,16 @@ def test_what_the_cap_would_rather_do_did_not_help(action, tail):
     assert tail in view(capped).why.text
 
 
+def test_the_gateways_own_reason_is_said_in_full():
+    """In the place of the general words for the same, between the sum and when the cap starts anew."""
+    sentence = "The daily cap shortens answers, yet what is left pays for 12 tokens: an answer is not cut below 64."
+    capped = replace(samples.question(), cap=replace(samples.cap(9.38, 0.22), at_limit="shorten"), sentence=sentence)
+    assert view(capped).why.text == (
+        f"You are asked because the most this request can cost is $0.70 over what is left. {sentence} "
+        "The cap starts anew at midnight."
+    )
+
+
 def test_an_unknown_price_is_asked_for():
     """Never treated as free; the local model is there all the same."""
     shown = view(samples.price())

@@ -27,3 +27,9 @@ def test_a_setting_of_a_newer_version_is_passed_over(home):
     """The others count."""
     settings.file(home).write_text('{"allow": true, "colour": "blue"}')
     assert settings.read(home) == Settings(allow=True)
+
+
+def test_what_was_put_away_stays_away(home):
+    """Written and read."""
+    settings.write(home, Settings(put_away=("offer", "held phi-4")))
+    assert settings.read(home).put_away == ("offer", "held phi-4")

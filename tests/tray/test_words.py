@@ -117,6 +117,29 @@ def test_memory_is_in_gigabytes_with_one_decimal():
     assert (words.memory(5_400_000_000), words.memory(62_000_000)) == ("5.4 GB", "62 MB")
 
 
+def test_the_speed_of_a_download_has_two_figures():
+    """In the unit that says something."""
+    assert [words.speed(rate) for rate in (38_200_000, 9_940_000, 640_400, 12)] == [
+        "38 MB/s",
+        "9.9 MB/s",
+        "640 kB/s",
+        "1 kB/s",
+    ]
+
+
+def test_time_left_is_rounded_up():
+    """It is not over before it is."""
+    assert [words.time_left(seconds) for seconds in (0, 39.1, 60, 92, 3540, 3541, 3901)] == [
+        "1 s left",
+        "40 s left",
+        "1 min left",
+        "2 min left",
+        "59 min left",
+        "1 h 0 min left",
+        "1 h 6 min left",
+    ]
+
+
 def test_finds_have_names_and_plurals():
     """An unknown kind reads as its name."""
     assert [words.found("mail_address", 2), words.found("secret_key", 1), words.found("bank_account", 2)] == [

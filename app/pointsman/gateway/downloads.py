@@ -20,7 +20,8 @@ from pointsman.core.events import ModelChanged
 from pointsman.engines import found
 from pointsman.engines import hub as hub_
 from pointsman.engines.download import Line, Patience
-from pointsman.engines.hub import Hub, HubProblem, Interrupted, Listing
+from pointsman.engines.found import Found
+from pointsman.engines.hub import Hub, HubProblem, Interrupted, LicenceAsked, Listing
 from pointsman.engines.hub_choice import Source, parse, parsed
 from pointsman.engines.pulling import Pulling, planned, room
 from pointsman.engines.shelf import Pull, Shelf
@@ -50,6 +51,8 @@ class Downloads:
         self.on_look: Callable[[], None] = lambda: None
         self.unload: Callable[[str], Awaitable[None]] = _nothing
         self.absent: dict[str, str] = {}
+        self.programs: dict[str, str] = {}
+        self.offer: admin.FitRow | None = None
         self._catalog = catalog
         self._bus = bus
         self._known: dict[str, Pulling] = {}
@@ -80,6 +83,12 @@ class Downloads:
             except HubProblem as problem:
                 pulling.say("failed", problem.sentence)
 
+    def _hub(self, known: Pulling | None) -> Hub:
+        """Where a download came from so far, else the gateway's own."""
+        if known is None or known.state == "done":
+            return hub_.from_environment(self.environ)
+        return self._hubs.get(known.pull.key) or self._own_hub(known.pull)
+
     def _own_hub(self, pull: Pull) -> Hub:
         return hub_.from_environment(self.environ).with_endpoint(pull.endpoint, None)
 
@@ -95,12 +104,16 @@ class Downloads:
         return [_state(pulling, time.monotonic()) for pulling in self._known.values()]
 
     def look(self) -> None:
-        """Work out anew which targets have no model here; a plan passes them over."""
+        """Work out anew which targets have no model here, and whose the others are; a plan passes the absent ones over."""
+        lie = {name: self._lies(source) for name, source in self._sources()}
         self.absent = {
             name: f"its model is not on this machine; get it with 'pointsman models pull {name}'"
-            for name, source in self._sources()
-            if located(str(source), self.shelf.models, self._places()) is None
+            for name, held in lie.items()
+            if held is None
         }
+        self.programs = {name: held.program for name, held in lie.items() if held is not None and held.program}
+        if len(self.absent) < len(lie):
+            self.offer = None  # it is for somebody who has no model
         self.on_look()
 
     def need(self, target: str) -> None:
@@ -121,17 +134,14 @@ class Downloads:
 
     def _other(self, pull: Pull) -> dict[str, Any]:
         row = {"name": pull.source, "tier": "local", "model": pull.source, "provider": "", "price": "free"}
-        return row | {"state": "no target", "where": self._shown(pull)}
+        return row | {"state": "no target", "where": _shown(Found(self.shelf.main(pull), pull.program))}
 
     def _where(self, source: str) -> str:
-        pull = self.shelf.find(parsed(source))
-        if pull is not None:
-            return self._shown(pull)
-        held = found.by_name(self._places(), parsed(source))
-        return f"{held.path} ({held.program})" if held else ""
+        held = self._lies(parsed(source))
+        return _shown(held) if held else ""
 
-    def _shown(self, pull: Pull) -> str:
-        return f"{self.shelf.main(pull)}{f' ({pull.program})' if pull.program else ''}"
+    def _lies(self, source: Source) -> Found | None:
+        return _held(source, self.shelf, self._places())
 
     def _sources(self) -> Iterator[tuple[str, Source]]:
         for target in self._catalog().targets.values():
@@ -155,8 +165,8 @@ class Downloads:
 
     async def _pull(self, given: admin.PullModel) -> admin.Download:
         source = self._source(given.model)
-        hub = hub_.from_environment(self.environ).with_endpoint(given.endpoint, given.token)
         under_way = next((one for one in self._known.values() if one.pull.source == str(source)), None)
+        hub = self._hub(under_way).with_endpoint(given.endpoint, given.token)
         if under_way is None or under_way.state not in _UNDER_WAY:
             under_way = await self._begin(given.model, source, hub)
         return _state(under_way, time.monotonic())
@@ -233,7 +243,8 @@ class Downloads:
             async with self._slots, await self._client() as http:
                 pull = await pulling.run(Line(http, hub, self.patience), self._places())
         except PointsmanError as problem:
-            self._failed(pulling, problem.sentence)
+            page = problem.page if isinstance(problem, LicenceAsked) else ""
+            self._failed(pulling, problem.sentence, page)
         except Exception:  # noqa: BLE001 the last net: a download that ends must say so
             _log.exception("a download ended")
             self._failed(pulling, "The download ended by a mistake of Pointsman's own; the log has it.")
@@ -241,12 +252,12 @@ class Downloads:
             self._ready()
             pulling.say("done", f"It is used where {pull.program} keeps it." if pull.program else "")
 
-    def _failed(self, pulling: Pulling, sentence: str) -> None:
+    def _failed(self, pulling: Pulling, sentence: str, page: str = "") -> None:
         """It stays failed over restarts, until somebody resumes it."""
         with contextlib.suppress(HubProblem):
             pulling.keep(msgspec.structs.replace(pulling.pull, state="paused"))
         pulling.count = self.shelf.received(pulling.pull)
-        pulling.say("failed", sentence)
+        pulling.say("failed", sentence, page)
 
     def _ready(self) -> None:
         self.look()
@@ -271,7 +282,7 @@ class Downloads:
     async def _resume(self, given: admin.ResumePull) -> admin.Download:
         pulling = self._under_way(given.model)
         if pulling.state not in _UNDER_WAY:
-            hub = self._hubs.get(pulling.pull.key) or self._own_hub(pulling.pull)
+            hub = self._hub(pulling)
             room(self.shelf, self._needed(pulling.pull))
             pulling.keep(msgspec.structs.replace(pulling.pull, state="running"))
             self._start(pulling, hub)
@@ -319,13 +330,18 @@ class Downloads:
 
 def located(source: str, models: Path, where: found.Places | None = None) -> Path | None:
     """What a worker is started with for owner/repository:QUANTISATION; None while it is not on this machine."""
-    named = parsed(source)
-    shelf = Shelf(models)
-    pull = shelf.find(named)
-    if pull is not None:
-        return shelf.main(pull)
-    held = found.by_name(where or found.places(os.environ, Path.home()), named)
+    held = _held(parsed(source), Shelf(models), where or found.places(os.environ, Path.home()))
     return held.path if held else None
+
+
+def _held(source: Source, shelf: Shelf, where: found.Places) -> Found | None:
+    """Where a source's model lies, and whose it is: "" for our own."""
+    pull = shelf.find(source)
+    return found.by_name(where, source) if pull is None else Found(shelf.main(pull), pull.program)
+
+
+def _shown(held: Found) -> str:
+    return f"{held.path}{f' ({held.program})' if held.program else ''}"
 
 
 async def _nothing(_name: str) -> None:
@@ -354,4 +370,5 @@ def _state(pulling: Pulling, now: float) -> admin.Download:
         bytes_per_second=speed,
         seconds_left=pulling.left / speed if speed else None,
         sentence=pulling.sentence,
+        page=pulling.page,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from pointsman.tray.approvals import Approvals
 from pointsman.tray.client import AdminClient
 from pointsman.tray.gateway_process import GatewayProcess
 from pointsman.tray.menu_view import PauseChoice, Switch, menu_view
+from pointsman.tray.model_offers import ModelOffers
 from pointsman.tray.notices import Notices, Notifier
 from pointsman.tray.popover import Popover
 from pointsman.tray.sections import tr
@@ -77,6 +79,7 @@ class Tray(QObject):
         self.client = AdminClient(home.runtime, self)
         self.status = StatusItem(look, self)
         self.notifier = notifier(self.status, bus, dead_ms)
+        self.models = ModelOffers(self.settings.put_away, self._keep_away, self._tell, self)
         self._make_windows(look)
         self._follow()
         self._ticks = QTimer(self, interval=TICK_MS)
@@ -92,6 +95,7 @@ class Tray(QObject):
         self.popover.review.connect(self.approvals.review)
         self.popover.start.connect(self.start_gateway)
         self.popover.log.connect(self._show_log)
+        self.models.follow(self.popover)
         self.approvals.start.connect(self.start_gateway)
 
     def _follow(self) -> None:
@@ -100,6 +104,7 @@ class Tray(QObject):
         self.client.lost.connect(self._lost)
         self.status.clicked.connect(self._toggle)
         self.status.chosen.connect(self._chosen)
+        self.models.changed.connect(self.draw)
 
     def run(self) -> None:
         """Show the icon and follow the gateway; start one where none runs."""
@@ -168,14 +173,29 @@ class Tray(QObject):
         now = clock()
         self.status.show_view(menu_view(self.snapshot, self.link, now, self.settings))
         if hidden or self.popover.isVisible():
-            self.popover.show_view(popover_view(self.snapshot, self.link, now))
+            self.popover.show_view(popover_view(self.snapshot, self.link, now, self.models.away))
 
     def _took(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.link = link.Link("live", snapshot.at)
         self.approvals.take(snapshot.approvals)
         self.notices.tell()
+        self.models.take(snapshot)
         self.draw()
+
+    def _keep_away(self, kept: tuple[str, ...]) -> None:
+        """Offers that were put away stay so over restarts; where that cannot be written, until the tray ends."""
+        self.settings = replace(self.settings, put_away=kept)
+        with contextlib.suppress(OSError):
+            settings.write(self._home, self.settings)
+
+    def _tell(self, title: str, text: str) -> None:
+        if self.settings.notify:
+            self.status.balloon(title, text)
+
+    def _show_offer(self) -> None:
+        self.models.bring()
+        self.show()
 
     def _happened(self, event: object) -> None:
         self.approvals.happened(event)
@@ -189,9 +209,11 @@ class Tray(QObject):
         self.popover.toggle(self.status.geometry())
 
     def _command(self, command: Command) -> None:
+        self.models.sent(command)
         self.client.command(command, partial(self._told, command))
 
     def _told(self, command: Command, result: bytes | Problem) -> None:
+        self.models.answered(command, result)
         if isinstance(result, Problem):
             self.popover.say_failed(result.sentence, command)
 
@@ -208,6 +230,7 @@ class Tray(QObject):
         acts: dict[str, Callable[[], None]] = {
             "show": self.show,
             "approvals": self.approvals.review,
+            "offer": self._show_offer,
             "resume": partial(self._command, Resume()),
             "copy": self._copy,
             "start": self.start_gateway,

@@ -16,6 +16,7 @@ from pointsman.wire import admin, sse
 
 RETRY_MS = 1000
 COMMAND_MS = 30_000
+PATIENT_MS = 600_000  # a large model from a slow disk
 STREAM_MS = 25_000  # a gateway that lives sends a snapshot every ten seconds
 OTHER_VERSION = "It is another version of Pointsman. End it, then start it again from here."
 LOST = admin.Problem("lost", "The gateway is not answering.")
@@ -76,7 +77,7 @@ class AdminClient(QObject):
             return
         request = _request(found, "/v1/command")
         request.setHeader(QNetworkRequest.KnownHeaders.ContentTypeHeader, "application/json")
-        request.setTransferTimeout(COMMAND_MS)
+        request.setTransferTimeout(PATIENT_MS if isinstance(command, admin.LoadModel) else COMMAND_MS)
         reply = self._net.post(request, QByteArray(admin.encode(command)))
         reply.finished.connect(lambda: self._answered(reply, answer))
 

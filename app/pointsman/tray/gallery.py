@@ -18,6 +18,7 @@ from pointsman.tray import samples
 from pointsman.tray.approval_window import ApprovalWindow
 from pointsman.tray.link import Link
 from pointsman.tray.menu_view import menu_view
+from pointsman.tray.models_view import Away
 from pointsman.tray.popover import Popover
 from pointsman.tray.question_view import approval_view, ended_sentence, gone_sentence
 from pointsman.tray.settings import Settings
@@ -25,7 +26,7 @@ from pointsman.tray.status_item import fill_menu
 from pointsman.tray.theme import Theme
 from pointsman.tray.tokens import Scheme
 from pointsman.tray.view_model import popover_view
-from pointsman.wire.admin import Question, Snapshot
+from pointsman.wire.admin import Download, PullModel, Question, Snapshot
 
 LIVE = Link("live", samples.AT)
 GONE = Link("gone", samples.AT - 180)
@@ -58,6 +59,18 @@ GERMAN = {
     "Input": "Eingabe",
     "Output": "Ausgabe, mit dem Nachdenken",
     "Write a price such as 2.00 or 0,15.": "Ein Preis sieht so aus: 2.00 oder 0,15.",
+    "Not now": "Jetzt nicht",
+    "A model for this machine": "Ein Modell, das zu diesem Rechner passt",
+    "It answers simple requests here, free of charge, and keeps private data at home.": "Es beantwortet einfache "
+    "Anfragen auf diesem Rechner, ohne dass es etwas kostet, und Vertrauliches bleibt im Haus.",
+    "Download": "Herunterzuladen",
+    "Memory it needs": "Benötigter Arbeitsspeicher",
+    "Speed, about": "Geschwindigkeit, ungefähr",
+    "Licence": "Lizenzbedingungen",
+    "Models on their way": "Modelle, die unterwegs sind",
+    "Open its page": "Die Seite des Modells öffnen",
+    "Access token": "Zugangsschlüssel",
+    "Go on": "Weiter herunterladen",
     "Keep it paused": "Angehalten lassen, bis ich es fortsetze",
     "Resume": "Fortsetzen",
 }
@@ -83,7 +96,24 @@ def popovers() -> Iterator[tuple[str, Snapshot | None, Link]]:
     yield "popover-runaway", replace(samples.busy(), approvals=[samples.runaway()]), LIVE
     yield "popover-loading", None, Link(slow=True)
     yield "popover-long", samples.long_text(), LIVE
+    yield "popover-offer", samples.offered(), LIVE
+    yield "popover-offer-long", samples.offered_long(), LIVE
+    yield "popover-held", samples.held(), LIVE
+    yield "popover-download", samples.downloads(samples.download()), LIVE
+    yield "popover-download-stale", samples.downloads(samples.download()), GONE
+    yield "popover-download-licence", samples.downloads(samples.asks_licence()), LIVE
+    yield "popover-downloads", samples.downloads(*download_states()), LIVE
     yield "popover-paused", replace(samples.calm(), paused=True, paused_until=samples.AT + 1800), LIVE
+
+
+def download_states() -> Iterator[Download]:
+    """What may become of a download."""
+    yield samples.download("paused", name="qwen3-4b")
+    yield samples.download("retrying", name="llama-3.1-8b", sentence=samples.AWAY)
+    yield samples.download("failed", name="gpt-oss-20b", sentence=samples.FULL)
+    yield samples.download("failed", name="qwen3-1.7b", received=0, sentence=samples.WRONG)
+    yield samples.download("checking", name="phi-4-mini", received=0)
+    yield samples.download("done", name="qwen3-0.6b")
 
 
 def approvals() -> Iterator[tuple[str, Question]]:
@@ -91,6 +121,7 @@ def approvals() -> Iterator[tuple[str, Question]]:
     yield "approval-money", samples.question()
     yield "approval-consent", samples.consent()
     yield "approval-soft", samples.soft()
+    yield "approval-shortened", samples.shortened()
     yield "approval-price", samples.price()
     yield "approval-price-alone", replace(samples.price(), local_model=None, tokens_bound=None)
     yield "approval-runaway", samples.runaway()
@@ -133,6 +164,7 @@ def windows(theme: Theme) -> Iterator[tuple[str, QWidget]]:
     for name, question in approvals():
         yield name, approval(theme, question, 3 if name == "approval-money" else 1)
     yield from answers(theme)
+    yield from models(theme)
     error = approval(theme, samples.question())
     error.say_failed("The gateway is not answering.")
     yield "approval-error", error
@@ -153,6 +185,21 @@ def answers(theme: Theme) -> Iterator[tuple[str, QWidget]]:
     timed.choices.rows[1].take_way(1)
     yield "approval-for-an-hour", timed
     yield "approval-rule", turned(approval(theme, samples.question()))
+
+
+def models(theme: Theme) -> Iterator[tuple[str, QWidget]]:
+    """What the popover looks like while the person decides about models."""
+    away = Away(asked=frozenset({samples.OFFER.name}))
+    asking = Popover(theme)
+    asking.show_view(popover_view(samples.offered(), LIVE, samples.NOW, away))
+    yield "popover-offer-asking", asking
+    refused = popover(theme, samples.offered(), LIVE)
+    refused.say_failed(samples.FULL, PullModel(samples.OFFER.name))
+    yield "popover-offer-refused", refused
+    sure = popover(theme, samples.downloads(samples.download()), LIVE)
+    sure.downloads.rows[0].leave()
+    yield "popover-download-sure", sure
+    yield "popover-offer-busy", popover(theme, replace(samples.busy(), approvals=[], offer=samples.OFFER), LIVE)
 
 
 def menus(theme: Theme) -> Iterator[tuple[str, QWidget]]:
@@ -253,6 +300,8 @@ def _german(app: QApplication, theme: Theme, out: Path) -> None:
     app.installTranslator(german)
     for name, window in (
         ("popover-german", popover(theme, samples.long_text(), LIVE)),
+        ("popover-offer-german", popover(theme, samples.offered_long(), LIVE)),
+        ("popover-download-german", popover(theme, samples.downloads(samples.asks_licence()), LIVE)),
         ("approval-german", approval(theme, samples.long_text().approvals[0], 12)),
         ("approval-rule-german", turned(approval(theme, samples.long_text().approvals[0]))),
         ("approval-price-german", filled(approval(theme, samples.price()), "zwei", "6,00")),

@@ -14,7 +14,7 @@ from pointsman.tray.settings import Settings
 from pointsman.wire.admin import Snapshot
 
 Icon = Literal["idle", "working", "asks", "stopped"]
-Act = Literal["", "show", "approvals", "resume", "copy", "start", "quit", "stop"]
+Act = Literal["", "show", "approvals", "offer", "resume", "copy", "start", "quit", "stop"]
 
 
 class PauseChoice(msgspec.Struct, frozen=True):
@@ -136,6 +136,9 @@ def _live_items(snapshot: Snapshot, now: datetime) -> list[MenuItem]:
     ]
     if snapshot.approvals:
         items.append(MenuItem(f"Open approvals ({len(snapshot.approvals)})", "approvals"))
+    offer = snapshot.offer
+    if offer is not None and all(one.name != offer.name for one in snapshot.downloads):
+        items.append(MenuItem("Get a model for this machine…", "offer"))
     items.append(MenuItem())
     if snapshot.paused:
         until = f", {_paused(snapshot.paused_until, now).lower()}" if snapshot.paused_until else ""

@@ -9,6 +9,8 @@ from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent, QScreen
 from PySide6.QtWidgets import QApplication, QScrollArea, QVBoxLayout, QWidget
 
 from pointsman.tray.bars import Card, ErrorBar, Footer, Header, NoticeBar, StoppedBanner
+from pointsman.tray.download_section import DownloadSection
+from pointsman.tray.offer_sections import HeldSection, OfferSection
 from pointsman.tray.sections import (
     MARGIN,
     AgentsSection,
@@ -77,6 +79,9 @@ class Popover(Floating):
     review = Signal(str)
     start = Signal()
     log = Signal()
+    put_away = Signal(object)
+    page = Signal(str)
+    closed = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(theme, Qt.WindowType.Tool | Qt.WindowType.WindowStaysOnTopHint)
@@ -98,6 +103,9 @@ class Popover(Floating):
         self.where = WhereSection(theme)
         self.agents = AgentsSection(theme)
         self.loaded = LoadedSection(theme)
+        self.offer = OfferSection(theme)
+        self.held = HeldSection(theme)
+        self.downloads = DownloadSection(theme)
         self.empty = Empty(theme)
         self.footer = Footer(theme)
 
@@ -131,9 +139,11 @@ class Popover(Floating):
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self._lines: dict[QWidget, Line] = {self.offer: Line(theme)}
+        column.addWidget(self.offer)
+        column.addWidget(self._lines[self.offer])
         column.addWidget(self.today)
-        self._lines: dict[QWidget, Line] = {}
-        for part in (self.now, self.where, self.agents, self.loaded, self.empty):
+        for part in (self.downloads, self.held, self.now, self.where, self.agents, self.loaded, self.empty):
             self._lines[part] = Line(theme)
             column.addWidget(self._lines[part])
             column.addWidget(part)
@@ -148,6 +158,11 @@ class Popover(Floating):
         self.footer.command.connect(self.command)
         self.now.stopped.connect(lambda request: self.command.emit(StopRequest(request)))
         self.loaded.unloaded.connect(lambda model: self.command.emit(UnloadModel(model)))
+        for part in (self.offer, self.held, self.downloads):
+            part.command.connect(self.command)
+            part.put_away.connect(self.put_away)
+        self.downloads.page.connect(self.page)
+        self.downloads.grew.connect(self._refit)
 
     def _make_notice(self) -> NoticeBar:
         notice = NoticeBar(self.theme)
@@ -177,6 +192,9 @@ class Popover(Floating):
         """Something was not done; a command can be sent again."""
         self._failed = command
         self.error.say(sentence)
+        self._refit()
+
+    def _refit(self) -> None:
         if self._view is not None:
             self._fit(self._view)
 
@@ -201,6 +219,9 @@ class Popover(Floating):
             (self.where, view.where),
             (self.agents, view.agents),
             (self.loaded, view.loaded),
+            (self.offer, view.offer),
+            (self.held, view.held),
+            (self.downloads, view.downloads),
         ):
             self._show_part(part, there=bool(shown))
             if shown:
@@ -276,6 +297,7 @@ class Popover(Floating):
     def hideEvent(self, event: QHideEvent) -> None:
         """Remember when, for the toggle."""
         self._hidden_at = time.monotonic()
+        self.closed.emit()
         super().hideEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -216,11 +216,13 @@ def _why(question: Question, now: datetime) -> WhyView:
     amounts = marked(_amounts(question.cap))
     meter = meter_view(question.cap, Pace())
     shown = f"{title(question.cap)} {words.money(question.cap.limit)}"
-    return WhyView(shown, amounts, meter, text=f"{reason} {anew(question.cap, now)}".strip())
+    told = (reason, question.sentence, anew(question.cap, now))
+    return WhyView(shown, amounts, meter, text=" ".join(part for part in told if part))
 
 
 def _unhelped(question: Question) -> str:
-    return in_the_way(question.cap.at_limit) if question.cap else ""
+    """Why the cap's own way out did not help, where the gateway does not say it in a sentence of its own."""
+    return in_the_way(question.cap.at_limit) if question.cap and not question.sentence else ""
 
 
 def _soft(question: Question) -> str:

@@ -10,7 +10,9 @@ from pointsman.wire.admin import (
     PROTOCOL,
     AgentState,
     CapState,
+    Download,
     FindingCount,
+    FitRow,
     ModelState,
     Question,
     Running,
@@ -205,6 +207,15 @@ def soft() -> Question:
     return replace(question("Codex", 3), kind="soft", over=0, at_most=dollars(0.30), about=dollars(0.11), cap=cap(8.40))
 
 
+def shortened() -> Question:
+    """A request under a cap that shortens answers, where too little is left for a useful one."""
+    return replace(
+        question("Codex", 6),
+        cap=replace(cap(9.96), at_limit="shorten"),
+        sentence="The daily cap shortens answers, yet what is left pays for 12 tokens: an answer is not cut below 256.",
+    )
+
+
 def price() -> Question:
     """A request for a model whose price nobody knows."""
     return replace(
@@ -289,3 +300,87 @@ def long_text() -> Snapshot:
         agents=[agent(name, 1204.5 / (at + 1)) for at, name in enumerate(names)],
         notices=["models.toml, line 12: “teir” is no key here. Write “tier”. The last good rules are in force."],
     )
+
+
+OFFER = FitRow(
+    name="qwen3-8b",
+    use="tools",
+    licence="Apache-2.0",
+    here=False,
+    size=5_850_000_000,
+    where="main",
+    memory=7_400_000_000,
+    context=32_768,
+    kv="f16",
+    tokens_per_second=46.2,
+)
+
+
+def offered() -> Snapshot:
+    """A fresh installation with a model to begin with."""
+    return replace(empty(), offer=OFFER)
+
+
+def offered_long() -> Snapshot:
+    """One whose names and licence do not fit, slow, on a machine that nobody measured."""
+    name = "mistral-small-3.2-24b-instruct-2506-extended-preview"
+    licence = "Gemma terms of use and prohibited uses"
+    return replace(empty(), offer=replace(OFFER, name=name, use="reasoning", licence=licence, tokens_per_second=None))
+
+
+def model(name: str, program: str) -> ModelState:
+    """A model of another program that has not been loaded."""
+    return ModelState(
+        name=name,
+        state="unloaded",
+        resident_bytes=0,
+        tokens_per_second=None,
+        active=0,
+        waiting=0,
+        sentence=None,
+        program=program,
+    )
+
+
+def held() -> Snapshot:
+    """Other programs keep models here."""
+    names = ("qwen3-8b", "LM Studio"), ("llama-3.1-8b", "Ollama"), ("gemma3-4b", "the hub's cache"), ("phi-4", "Ollama")
+    return replace(calm(), models=[model(*one) for one in names])
+
+
+def download(state: str = "downloading", **changes: object) -> Download:
+    """Four tenths of a model."""
+    one = Download(
+        name="qwen3-8b",
+        source="Qwen/Qwen3-8B-GGUF:Q4_K_M",
+        state="downloading",
+        received=2_340_000_000,
+        total=5_850_000_000,
+        bytes_per_second=38_200_000.0 if state == "downloading" else None,
+        seconds_left=92.0 if state == "downloading" else None,
+    )
+    return replace(one, state=state, **changes)
+
+
+def downloads(*every: Download) -> Snapshot:
+    """A calm day with models on their way."""
+    return replace(calm(), models=[], downloads=list(every))
+
+
+def asks_licence() -> Download:
+    """Its publisher wants its licence accepted first."""
+    return download(
+        "failed",
+        name="gemma3-12b",
+        received=0,
+        sentence="google/gemma-3-12b-it-GGUF asks you to accept its licence first.",
+        page="https://hub.example/google/gemma-3-12b-it-GGUF",
+    )
+
+
+WRONG = "Qwen3-8B-Q4_K_M.gguf is not what its publisher promised. It was thrown away; get it again."
+AWAY = "No connection to hub.example. It goes on by itself."
+FULL = (
+    "Not enough space: 3.5 GB are still to come and 1.1 GB stay free, but /home/ida/.pointsman/models has 2.2 GB. "
+    "Free 2.4 GB, or take a smaller model."
+)

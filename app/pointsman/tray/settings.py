@@ -10,10 +10,14 @@ from pointsman.system import paths
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """`notify`: a desktop notification tells of a question that cannot be seen. `allow`: it offers to allow money once."""
+    """`notify`: a desktop notification tells of a question that cannot be seen. `allow`: it offers to allow money once.
+
+    `put_away` are offers of models that are not made again.
+    """
 
     notify: bool = True
     allow: bool = False
+    put_away: tuple[str, ...] = ()
 
 
 def file(home: paths.Paths) -> Path:

@@ -11,6 +11,7 @@ from pointsman.tray import words
 from pointsman.tray.cap_view import ChartView, MeterView, Pace, chart_view, meter_view, pace, reached
 from pointsman.tray.link import Link
 from pointsman.tray.menu_view import PauseView, icon_state, pause_view, state_word
+from pointsman.tray.models_view import Away, DownloadView, HeldView, OfferView, download_views, held_view, offer_view
 from pointsman.tray.question_view import CardView, card_view
 from pointsman.wire.admin import AgentState, CapState, ModelState, Running, Snapshot, Today
 
@@ -130,9 +131,12 @@ class PopoverView(msgspec.Struct, frozen=True, kw_only=True):
     loaded: tuple[LoadedRow, ...]
     empty: tuple[str, str] | None
     pause: PauseView
+    offer: OfferView | None = None
+    held: HeldView | None = None
+    downloads: tuple[DownloadView, ...] = ()
 
 
-def popover_view(snapshot: Snapshot | None, link: Link, now: datetime) -> PopoverView:
+def popover_view(snapshot: Snapshot | None, link: Link, now: datetime, away: Away | None = None) -> PopoverView:
     """The whole popover at `now`; a lost gateway leaves the last values, marked stale."""
     state, tone = state_word(snapshot, link, now)
     stale = link.state != "live"
@@ -154,7 +158,10 @@ def popover_view(snapshot: Snapshot | None, link: Link, now: datetime) -> Popove
         empty=None,
         pause=pause_view(snapshot, link, now),
     )
-    return shown if snapshot is None else _filled(shown, snapshot, link, now)
+    if snapshot is None:
+        return shown
+    filled = _filled(shown, snapshot, link, now)
+    return _with_models(filled, snapshot, away or Away(), live=link.state == "live")
 
 
 def _filled(shown: PopoverView, snapshot: Snapshot, link: Link, now: datetime) -> PopoverView:
@@ -174,6 +181,16 @@ def _filled(shown: PopoverView, snapshot: Snapshot, link: Link, now: datetime) -
         if live
         else (),
         empty=_empty(snapshot),
+    )
+
+
+def _with_models(shown: PopoverView, snapshot: Snapshot, away: Away, *, live: bool) -> PopoverView:
+    """Offers only while somebody is there to take them; what is on its way also stale."""
+    return msgspec.structs.replace(
+        shown,
+        offer=offer_view(snapshot, away) if live else None,
+        held=held_view(snapshot, away.hidden) if live else None,
+        downloads=download_views(snapshot.downloads, away.hidden, live=live),
     )
 
 

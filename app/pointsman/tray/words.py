@@ -147,6 +147,21 @@ def memory(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{max(round(size / 1e6), 1)} MB"
 
 
+def speed(rate: float) -> str:
+    """How fast bytes come: `38 MB/s`, `640 kB/s`."""
+    if rate >= 1e7:
+        return f"{rate / 1e6:.0f} MB/s"
+    return f"{rate / 1e6:.1f} MB/s" if rate >= 1e6 else f"{max(round(rate / 1e3), 1)} kB/s"
+
+
+def time_left(seconds: float) -> str:
+    """`40 s left`, `2 min left`, `1 h 5 min left`: rounded up, so that it is not over before it is."""
+    if seconds < 60:
+        return f"{max(math.ceil(seconds), 1)} s left"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} min left" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min left"
+
+
 def percentages(parts: tuple[int, ...]) -> tuple[int, ...]:
     """Whole percentages that sum to 100, by largest remainder; all zero when there is nothing to share."""
     total = sum(parts)

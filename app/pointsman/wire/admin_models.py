@@ -7,11 +7,28 @@ from typing import Literal
 import msgspec
 
 
+class ModelState(msgspec.Struct, frozen=True, kw_only=True):
+    """A local model and its worker: unloaded, loading, ready or broken (then `sentence` says why).
+
+    `program` is whose file it is, where another program's is used in its place; "" for our own.
+    """
+
+    name: str
+    state: str
+    resident_bytes: int
+    tokens_per_second: float | None
+    active: int
+    waiting: int
+    sentence: str | None
+    program: str = ""
+
+
 class Download(msgspec.Struct, frozen=True, kw_only=True):
     """A model on its way, or one that came since the gateway started.
 
     `name` is what commands call it. waiting: for its turn; checking: files that are there are read; retrying: no
     connection, goes on by itself; failed: `sentence` says why. What has come stays, in all states but done.
+    `page` is where a licence has to be accepted before it goes on, "" where none has.
     """
 
     name: str
@@ -22,6 +39,7 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_second: float | None = None
     seconds_left: float | None = None
     sentence: str = ""
+    page: str = ""
 
 
 class PullModel(msgspec.Struct, frozen=True, tag="pull_model"):
