@@ -237,6 +237,10 @@ MISTAKES = [
         "one.toml, line 1: a target with an engine needs 'context', the tokens to make room for.",
     ),
     (
+        TARGET + 'tier = "local"\nengine = "mlx"\nsource = "x"\ncontext = 1\ncan = ["tools", "vision"]\n',
+        "one.toml, line 1: the engines here read text only. Take 'vision' and 'audio' out of 'can'.",
+    ),
+    (
         '[tiers.local]\nhealth_interval = "soon"\n',
         'one.toml, line 2: \'health_interval\' must be a time such as "30s", "10m" or "2h".',
     ),
@@ -246,7 +250,10 @@ MISTAKES = [
     ),
     ("rules = 3\n", "one.toml, line 1: each rule begins with a line [[rules]]."),
     ('[[rules]]\n[[rules]]\nname = "r"\n', "one.toml, line 1: a rule needs 'name'."),
-    ('[[rules]]\nname = "r"\nthen = {}\n', "one.toml, line 3: 'then' is empty. Known are sensitivity, target, tier."),
+    (
+        '[[rules]]\nname = "r"\nthen = {}\n',
+        "one.toml, line 3: 'then' is empty. Known are max_retention_days, regions, sensitivity, target, tier, training.",
+    ),
     (
         '[[rules]]\nname = "r"\nwhen = { text = "(" }\nthen = { tier = "local" }\n',
         "one.toml, line 3: 'text' is not a regular expression (missing ), unterminated subpattern).",

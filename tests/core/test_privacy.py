@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pointsman.core import facts, policy, privacy, routing
@@ -34,11 +36,11 @@ provider = "lab"
 """
 
 
-def planned(setting: str, model: str = "auto") -> Plan:
+def planned(setting: str, model: str = "auto", text: str = "Hello") -> Plan:
     """The plan for a public request under this [privacy]."""
     catalog = read([Source("test.toml", f"{TEXT}\n[privacy]\n{setting}\n")])
     message = Message(role="user", digest="d", size=5)
-    request = Request(id="r", dialect="chat", model=model, stream=False, messages=(message,), size=5, last_user="Hello")
+    request = Request(id="r", dialect="chat", model=model, stream=False, messages=(message,), size=5, last_user=text)
     known = facts.gather(request, catalog.sensitivity)
     ruling = policy.rule(request, attribute(request, "a", "p"), known, catalog)
     rates = dict.fromkeys(catalog.targets, FREE)
@@ -119,3 +121,65 @@ def test_a_mistake_is_told_with_file_and_line(text: str, expected: str) -> None:
     with pytest.raises(CatalogError) as caught:
         read([Source("base.toml", TEXT), Source("one.toml", text)])
     assert caught.value.sentence == expected
+
+
+RULE = """
+[[rules]]
+name = "clients stay in Europe"
+when = { text = "client" }
+then = { %s }
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ('regions = ["eu"]', "silent does not say where data stays, and rule 'clients stay in Europe' allows eu"),
+        (
+            "max_retention_days = 30",
+            "silent does not say for how long it keeps data, and rule 'clients stay in Europe' allows 30 days",
+        ),
+        (
+            'training = "never"',
+            "silent does not say that it never trains on data, and rule 'clients stay in Europe' allows no training",
+        ),
+    ],
+)
+def test_a_rule_may_want_more_of_clouds(wanted: str, reason: str) -> None:
+    """For the requests that it is about, and for no others."""
+    plan = ruled(wanted, "This is of a client.")
+    assert [(one.target, one.reason) for one in plan.dropped] == [("silent-model", reason)]
+    assert ruled(wanted, "Hello").dropped == ()
+
+
+def test_a_rule_takes_nothing_away_from_what_holds_for_all() -> None:
+    """Both count."""
+    plan = ruled('training = "any"', "This is of a client.", 'training = "never"')
+    assert [one.target for one in plan.dropped] == ["silent-model"]
+
+
+def ruled(wanted: str, text: str, setting: str = "") -> Plan:
+    """The plan for a text under a rule."""
+    return planned(f"{setting}\n{RULE % wanted}", text=text)
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            {},
+            "far does not say where data stays, does not say for how long it keeps it, and does not say whether it trains on it.",
+        ),
+        (
+            {"region": "eu", "retention_days": 30, "trains_on_data": False},
+            "far keeps data in eu, keeps it for 30 days, and does not train on it.",
+        ),
+        (
+            {"region": "us", "retention_days": 0, "trains_on_data": True},
+            "far keeps data in us, keeps nothing, and trains on it.",
+        ),
+    ],
+)
+def test_what_becomes_of_data_is_one_sentence(said: dict[str, Any], sentence: str) -> None:
+    """For whoever is asked for consent."""
+    assert privacy.told(Provider(name="far", base_url="https://far.example", **said)) == sentence

@@ -143,6 +143,32 @@ def test_no_fallback_means_one_attempt() -> None:
     assert routing.Dropped("small", "the client allows no fallback") in plan.dropped
 
 
+@pytest.mark.parametrize(
+    ("model", "header", "down", "tried"),
+    [
+        ("far-model", None, "far-model", []),
+        ("cloud", None, "far-model", ["unpriced"]),
+        ("local", None, "small", []),
+        ("smart", "private", "lab-model", []),
+        ("auto", None, "small", ["lab-model"]),
+        ("smart", None, "small", ["far-model"]),
+    ],
+)
+def test_no_fallback_takes_nothing_else_than_what_was_named(
+    model: str, header: str | None, down: str, tried: list[str]
+) -> None:
+    """While the model or the tier that was named rests, nothing answers; what nobody named is free to choose."""
+    one = request(model=model, hints=Hints(fallback=False, tier=header))
+    assert order(planned(one, down={down: "it rests"})) == tried
+
+
+def test_a_rules_target_is_what_counts_without_fallback() -> None:
+    """It stands over the name that the client asked for."""
+    one = request(model="small", hints=Hints(fallback=False, class_="code_review"))
+    assert order(planned(one)) == ["far-model"]
+    assert order(planned(one, down={"far-model": "it rests"})) == []
+
+
 def test_a_rule_sends_a_class() -> None:
     """The first rule that matches decides, and the reason names it."""
     plan = planned(request(hints=Hints(class_="code_review")))

@@ -93,3 +93,17 @@ def test_the_file_says_of_which_day_it_is() -> None:
 def test_local_servers_are_looked_for() -> None:
     """Who has one wants it used."""
     assert CATALOG.discovery.local
+
+
+def test_who_takes_reasoning_back() -> None:
+    """Those whose models read it; elsewhere a request may be refused for it."""
+    takes = {name for name, one in CATALOG.providers.items() if one.takes_reasoning}
+    assert takes == {"deepseek", "fireworks", "openrouter"}
+
+
+def test_who_compacts() -> None:
+    """Only where the most that it may cost is known: each of its models has a largest answer."""
+    assert {name for name, one in CATALOG.providers.items() if one.compacts} == {"openai"}
+    makers = [one for one in CATALOG.targets.values() if one.provider == "openai" and "embeddings" not in one.can]
+    assert all(CATALOG.compacts(one, tools=tools) for one in makers for tools in (True, False))
+    assert not any(CATALOG.compacts(one, tools=False) for one in CATALOG.targets.values() if one.provider == "deepseek")

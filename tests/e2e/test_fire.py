@@ -208,7 +208,7 @@ def test_methods_that_are_not_served(gateway: Home, key: str, method: str) -> No
     """Each with one sentence."""
     lines = head(gateway, key, "/v1/chat/completions", "content-length: 0").replace(b"POST", method.encode(), 1)
     got = raw(gateway, lines)
-    assert got.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 ")), got
+    assert got.startswith((b"HTTP/1.1 405 ", b"HTTP/1.1 400 ")), got
     assert b'"message":' in got
 
 

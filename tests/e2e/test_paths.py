@@ -46,10 +46,7 @@ def http(gateway: Home, key: str) -> Iterator[httpx.Client]:
         ("POST", "/v1/moderations"),
         ("GET", "/v1/files"),
         ("POST", "/v1/conversations"),
-        ("GET", "/v1/chat/completions"),
-        ("PUT", "/v1/responses/resp_1"),
         ("POST", "/v1/messages/batches"),
-        ("DELETE", "/v1/models/starter"),
     ],
 )
 def test_what_is_not_served_is_refused_by_name(http: httpx.Client, method: str, path: str) -> None:
@@ -57,6 +54,43 @@ def test_what_is_not_served_is_refused_by_name(http: httpx.Client, method: str, 
     refused = http.request(method, path, json={} if method == "POST" else None)
     assert refused.status_code == 404
     assert f"{method} {path} is not served here" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/v1/chat/completions", "HEAD, POST"),
+        ("GET", "/v1/messages", "HEAD, POST"),
+        ("PUT", "/v1/responses/resp_1", "DELETE, GET, HEAD"),
+        ("DELETE", "/v1/models/starter", "GET, HEAD"),
+        ("GET", "/v1/responses/resp_1/cancel", "HEAD, POST"),
+        ("POST", "/health", "GET, HEAD"),
+        ("OPTIONS", "/v1/responses", "HEAD, POST"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(http: httpx.Client, method: str, path: str, allow: str) -> None:
+    """405 with `Allow`, in the envelope of the dialect that the path belongs to."""
+    refused = http.request(method, path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allow)
+    error = refused.json()["error"]
+    assert f"{method} {path} is not served here: use {allow.replace(', ', ' or ')}." in error["message"]
+    assert ("details" in error) is path.startswith("/v1/messages")
+
+
+def test_each_vendors_sdk_reads_a_wrong_method(gateway: Home, key: str) -> None:
+    """As the status that it is."""
+    with (
+        openai.OpenAI(base_url=gateway.runtime.address, api_key=key, max_retries=0) as gpt,
+        pytest.raises(openai.APIStatusError, match="use HEAD or POST") as wrong,
+    ):
+        gpt.get("/chat/completions", cast_to=object)
+    assert (wrong.value.status_code, wrong.value.code) == (405, "method_not_allowed")
+    with (
+        anthropic.Anthropic(base_url=strict_home.door(gateway), api_key=key, max_retries=0) as claude,
+        pytest.raises(anthropic.APIStatusError, match="use HEAD or POST") as wrong_too,
+    ):
+        claude.get("/v1/messages", cast_to=object)
+    assert wrong_too.value.status_code == 405
 
 
 def test_a_websocket_is_told_to_fall_back(http: httpx.Client) -> None:

@@ -10,13 +10,31 @@ import pytest
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from tests.e2e.conftest import TARGETS
 from tests.fakes.fake_upstream import FakeUpstream
 from tests.fakes.home import Home
 
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[FakeUpstream]:
+    """One provider for all of these tests."""
+    with FakeUpstream() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Home]:
+    """One gateway: nothing here changes what another test sees."""
+    place = Home(tmp_path_factory.mktemp("gateway"), upstream.base_url, TARGETS)
+    try:
+        yield place.start()
+    finally:
+        place.stop()
+
+
+@pytest.fixture(scope="module")
 def client(gateway: Home) -> Iterator[openai.OpenAI]:
     """The SDK with an agent's key; its own retries on."""
     with openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60) as one:
@@ -94,7 +112,7 @@ def test_unknown_name_falls_to_auto(client: openai.OpenAI) -> None:
 
 async def test_async_stream_and_whole(gateway: Home) -> None:
     """The asynchronous client gets both kinds of answers, local and cloud."""
-    async with openai.AsyncOpenAI(base_url=gateway.runtime.address, api_key=gateway.agent()) as client:
+    async with openai.AsyncOpenAI(base_url=gateway.runtime.address, api_key=gateway.agent("async")) as client:
         whole = await client.chat.completions.create(model="local", messages=FRANCE, temperature=0)
         assert "Paris" in (whole.choices[0].message.content or "")
         stream = await client.chat.completions.create(model="cloudy", messages=FRANCE, stream=True)
@@ -129,16 +147,19 @@ def test_explain_agrees_with_what_runs(gateway: Home) -> None:
     """`explain` names the target that a real request then gets, and makes no call."""
     request = gateway.folder / "request.json"
     request.write_text('{"model": "auto", "messages": [{"role": "user", "content": "What is the capital of France?"}]}')
+    before = gateway.audit()
     code, said = gateway.run("explain", str(request))
     assert code == 0
     assert "starter would answer on this machine" in said
-    assert gateway.audit() == [row for row in gateway.audit() if row["kind"] != "request"]
+    assert gateway.audit() == before
 
 
 async def test_a_turn_of_a_pydantic_ai_agent_on_this_machine(gateway: Home) -> None:
     """The starter model calls the person's function, and says what it gave back."""
     asked = []
-    async with openai.AsyncOpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60) as client:
+    async with openai.AsyncOpenAI(
+        base_url=gateway.runtime.address, api_key=gateway.agent("pydantic"), timeout=60
+    ) as client:
         model = OpenAIChatModel("local", provider=OpenAIProvider(openai_client=client), settings={"temperature": 0})
         agent = pydantic_ai.Agent(model)
 
@@ -151,4 +172,6 @@ async def test_a_turn_of_a_pydantic_ai_agent_on_this_machine(gateway: Home) -> N
         ran = await agent.run("What is the weather in Paris?")
     assert asked == ["Paris"]
     assert "sunny" in ran.output
-    assert {row["target"] for row in gateway.audit() if row["kind"] == "request"} == {"starter"}
+    assert {row["target"] for row in gateway.audit() if row["agent"] == "pydantic" and row["kind"] == "request"} == {
+        "starter"
+    }

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
@@ -307,15 +306,6 @@ def test_what_the_person_forgets_is_forgotten(gateway: Home) -> None:
         with pytest.raises(openai.BadRequestError) as refused:
             known.responses.create(model="cloud-chat", input="Go on", previous_response_id=made)
     assert refused.value.code == "previous_response_not_found"
-
-
-def test_compact_is_refused_by_name(gateway: Home, key: str) -> None:
-    """400 rather than another answer."""
-    refused = httpx.post(
-        f"{gateway.runtime.address}/responses/compact", json={}, headers={"authorization": f"Bearer {key}"}
-    )
-    assert refused.status_code == 400
-    assert "compact" in refused.json()["error"]["message"]
 
 
 def _polled(client: openai.OpenAI, id_: str) -> Any:

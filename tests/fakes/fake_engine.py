@@ -1,7 +1,8 @@
 """A worker without a model, for tests of the supervisor: `python -P fake_engine.py [--start HOW]`.
 
 It speaks bare JSON rather than our structs, so that it also checks what goes over the wire. The last message says
-what it does: "say N" answers N words, "wait" answers one word and waits for a cancel, "crash", "garbage", "hang".
+what it does: "say N" answers N words, "wait" answers one word and waits for a cancel, and "crash", "half", "hang" and those
+of NOISE are what goes wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +13,19 @@ import os
 import sys
 import threading
 from typing import Any
+
+NOISE = {
+    "garbage": b"llama_model_loader: loaded\n",
+    "binary": b"\0\xff\xfe\x80\n",
+    "stranger": b'{"ev":"text","id":7,"text":[]}\n',
+    "flood": b"x" * (17 << 20),
+}
+
+
+def shout(noise: bytes) -> None:
+    """What is no event, for as long as anybody reads it."""
+    while noise:
+        noise = noise[os.write(1, noise) :]
 
 
 def send(**event: Any) -> None:
@@ -40,8 +54,11 @@ def chat(request: str, wish: str) -> None:
     send(ev="text", id=request, text="well")
     if wish == "crash":
         os._exit(3)
-    if wish == "garbage":
-        os.write(1, b"llama_model_loader: loaded\n")
+    if wish in NOISE:
+        shout(NOISE[wish])
+    if wish == "half":
+        os.write(1, b'{"ev":"text","id"')
+        os._exit(0)
     if wish == "hang":
         threading.Event().wait()
 
@@ -63,10 +80,12 @@ def obey(command: dict[str, Any]) -> None:
 def main() -> None:
     """Start as told, then obey until the input ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--start", default="ready", choices=["ready", "crash", "unloadable", "never"])
-    how = parser.parse_args().start
+    parser.add_argument("--start", default="ready", choices=["ready", "crash", "unloadable", "never", "noise"])
+    how = parser.parse_known_args()[0].start  # a gateway also says which model
     if how == "crash":
         os._exit(4)
+    if how == "noise":
+        shout(NOISE["garbage"])
     if how == "unloadable":
         send(ev="unloadable", message="The model is made of cheese.")
         return

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-_ALIGNMENT = 32
-_F32, _F16, _Q8_0, _Q4_K = 0, 1, 8, 12
-_BLOCKS = {_F32: (1, 4), _F16: (1, 2), _Q8_0: (32, 34), _Q4_K: (256, 144)}
-_U32, _I32, _FLOAT, _BOOL, _STRING, _ARRAY = 4, 5, 6, 7, 8, 9
+from pointsman.bench.gguf_file import F16, F32, Q4_K, Q8_0, header, padded, whole
 
 
 class Model(NamedTuple):
@@ -41,65 +36,18 @@ USUAL, MANY_KEYS = Size(), Size(kv_heads=8)
 SIX, TWELVE, WIDE_SIX = Size(layers=6), Size(layers=12), Size(layers=6, width=512)
 
 
-def _string(text: str) -> bytes:
-    raw = text.encode()
-    return struct.pack("<Q", len(raw)) + raw
-
-
-def value(given: Any) -> bytes:
-    """A value of the header with its type."""
-    match given:
-        case bool():
-            return struct.pack("<I?", _BOOL, given)
-        case int():
-            return struct.pack("<II", _U32, given)
-        case float():
-            return struct.pack("<If", _FLOAT, given)
-        case str():
-            return struct.pack("<I", _STRING) + _string(given)
-        case [str(), *_]:
-            return struct.pack("<IIQ", _ARRAY, _STRING, len(given)) + b"".join(map(_string, given))
-        case _:
-            items = list(given)
-            kind = _BOOL if isinstance(items[0], bool) else _I32
-            form = "?" if kind == _BOOL else "i"
-            return struct.pack("<IIQ", _ARRAY, kind, len(items)) + struct.pack(f"<{len(items)}{form}", *items)
-
-
-def header(meta: Mapping[str, Any], tensors: Sequence[tuple[str, tuple[int, ...], int]]) -> tuple[bytes, int]:
-    """A file's beginning, and how many bytes of weights follow."""
-    parts = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(meta))]
-    parts += [_string(key) + value(given) for key, given in meta.items()]
-    offset = 0
-    for name, shape, kind in tensors:
-        parts.append(_string(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, kind, offset))
-        offset += padded(size(shape, kind))
-    return b"".join(parts), offset
-
-
-def size(shape: tuple[int, ...], kind: int) -> int:
-    """The bytes of one tensor."""
-    block, weight = _BLOCKS[kind]
-    count = 1
-    for length in shape:
-        count *= length
-    return count // block * weight
-
-
-def padded(count: int) -> int:
-    """With what is left free behind it."""
-    return -(-count // _ALIGNMENT) * _ALIGNMENT
-
-
 def write(path: Path, model: Model, kind: str = "q8_0", *, noise: bool = False) -> Path:
     """Make the file; matrices are of this kind, vectors of whole numbers. `noise` fills one of kind f32 by chance."""
-    wanted = {"f32": _F32, "f16": _F16, "q8_0": _Q8_0, "q4_k": _Q4_K}[kind]
+    wanted = {"f32": F32, "f16": F16, "q8_0": Q8_0, "q4_k": Q4_K}[kind]
     tensors = [(name, shape, _kind(name, shape, wanted)) for name, shape in model.tensors]
     meta = {
         "general.architecture": model.architecture,
         "tokenizer.ggml.model": "none",
         f"{model.architecture}.vocab_size": model.vocabulary,
-        **{key if key.startswith("general.") else f"{model.architecture}.{key}": it for key, it in model.meta.items()},
+        **{
+            key if key.startswith(("general.", "tokenizer.")) else f"{model.architecture}.{key}": it
+            for key, it in model.meta.items()
+        },
     }
     begin, weights = header(meta, tensors)
     with path.open("wb") as file:
@@ -116,7 +64,7 @@ def _kind(name: str, shape: tuple[int, ...], wanted: int) -> int:
     plain = (
         len(shape) == 1 or "conv" in name or "ssm_a" in name or "ssm_d" in name or "norm" in name or "gate_inp" in name
     )
-    return _F32 if plain or shape[0] % _BLOCKS[wanted][0] else wanted
+    return F32 if plain or not whole(shape[0], wanted) else wanted
 
 
 def _meta(size: Size, **more: Any) -> dict[str, Any]:
@@ -333,6 +281,42 @@ def latent(size: Size = USUAL, rank: int = 256, rope: int = 64, count: int = 8) 
         "expert_weights_scale": 1.0,
     }
     return Model("deepseek2", _meta(size) | more, tensors, size.vocabulary)
+
+
+def pooled(size: Size = USUAL, *, whole: bool = False) -> Model:
+    """Qwen 3 as a model that makes vectors; `whole`: its tokens look at those behind them too."""
+    made = grouped(size)
+    more = {"pooling_type": 3} | ({"attention.causal": False} if whole else {})
+    return made._replace(meta=made.meta | more)
+
+
+def encoder(size: Size = MANY_KEYS) -> Model:
+    """BERT, which keeps nothing of a text."""
+    tensors: list[tuple[str, tuple[int, ...]]] = [
+        ("token_embd.weight", (size.width, size.vocabulary)),
+        ("position_embd.weight", (size.width, size.context)),
+        ("token_types.weight", (size.width, 2)),
+        *((f"token_embd_norm.{part}", (size.width,)) for part in ("weight", "bias")),
+    ]
+    for at in range(size.layers):
+        names = [(part, size.width, size.width) for part in ("attn_q", "attn_k", "attn_v", "attn_output")]
+        names += [("ffn_up", size.width, size.inner), ("ffn_down", size.inner, size.width)]
+        for part, wide, high in names:
+            tensors += [(f"blk.{at}.{part}.weight", (wide, high)), (f"blk.{at}.{part}.bias", (high,))]
+        for part in ("attn_output_norm", "layer_output_norm"):
+            tensors += [(f"blk.{at}.{part}.{kind}", (size.width,)) for kind in ("weight", "bias")]
+    meta = {
+        "context_length": size.context,
+        "embedding_length": size.width,
+        "block_count": size.layers,
+        "feed_forward_length": size.inner,
+        "attention.head_count": size.heads,
+        "attention.layer_norm_epsilon": 1e-12,
+        "attention.causal": False,
+        "pooling_type": 1,
+        "tokenizer.ggml.token_type_count": 2,
+    }
+    return Model("bert", meta, tensors, size.vocabulary)
 
 
 ALL = {

@@ -1,6 +1,7 @@
 """What llama.cpp says it takes for models: `python -P llama_figures.py`, wishes as JSON lines in, figures out.
 
-A wish is [path, context, kv, whole, slots, real]; where `real` is false nothing is allocated, only counted.
+A wish is [path, context, kv, whole, slots, real, step]; where `real` is false nothing is allocated, only counted.
+`step` is 0 for a model that answers, else how many tokens a step takes of one that makes vectors.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def _hear(_level: int, text: bytes, _user: Any) -> None:
     _heard.append(text.decode("utf-8", "replace"))
 
 
-def figures(path: str, context: int, how: tuple[str, bool, int, bool]) -> dict[str, float] | None:
+def figures(path: str, context: int, how: tuple[str, bool, int, bool, int]) -> dict[str, float] | None:
     """Mebibytes by kind, None where it does not load."""
-    kv, whole, slots, real = how
+    kv, whole, slots, real, step = how
     _heard.clear()
     wanted = C.llama_model_default_params()
     wanted.use_extra_bufts, wanted.no_alloc, wanted.load_mode = False, not real, 0
@@ -38,8 +39,12 @@ def figures(path: str, context: int, how: tuple[str, bool, int, bool]) -> dict[s
     if not model:
         return None
     params = C.llama_context_default_params()
-    params.n_ctx, params.n_batch, params.n_ubatch = context, 512, 512
-    params.n_seq_max = params.n_outputs_max = slots
+    params.n_ctx, params.n_batch, params.n_ubatch = context, step or 512, step or 512
+    params.n_seq_max = slots
+    if step:
+        params.embeddings, params.pooling_type = True, C.LLAMA_POOLING_TYPE_NONE
+    else:
+        params.n_outputs_max = slots
     params.n_threads = params.n_threads_batch = 1
     params.kv_unified, params.swa_full = True, whole
     params.type_k = params.type_v = _KINDS[kv]

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from pointsman.engines import protocol
 from pointsman.engines.failures import Rejected
 from pointsman.engines.interrupt import Interrupt
-from pointsman.engines.serving import Inbox, claim_stdout, open_stdin, sender, serve, start_reader
+from pointsman.engines.serving import Inbox, Outbox, claim_stdout, open_stdin, serve, start_reader
 from tests.fakes import strict_chat
 from tests.fakes.strict_model import Fault, Script, Turn
 
@@ -106,7 +106,7 @@ def main() -> int:
     for name in ("--model", "--name", "--context"):
         parser.add_argument(name)
     options, _ = parser.parse_known_args()
-    send = sender(claim_stdout())
+    outbox = Outbox(claim_stdout())
     inbox: Inbox = queue.SimpleQueue()
     interrupt = Interrupt()
     start_reader(open_stdin(), inbox, interrupt)
@@ -114,12 +114,12 @@ def main() -> int:
     try:
         script = Script(**json.loads(model.read_bytes()))
     except ValueError:
-        send(protocol.Unloadable(f"{model.name} is no script."))
+        outbox.send(protocol.Unloadable(f"{model.name} is no script."))
         return 1
     context = int(options.context)
     ready = {"protocol": protocol.PROTOCOL, "model": options.name, "load_seconds": 0.1, "slots": ScriptedEngine.slots}
-    send(protocol.Ready(context=context, **ready))
-    serve(ScriptedEngine(script, context, model.with_suffix(".heard")), inbox, interrupt, send)
+    outbox.send(protocol.Ready(context=context, **ready))
+    serve(ScriptedEngine(script, context, model.with_suffix(".heard")), inbox, interrupt, outbox)
     return 0
 
 

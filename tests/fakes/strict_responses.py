@@ -7,6 +7,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+from openai.types.responses.response_compact_params import ResponseCompactParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from openai.types.responses.response_input_item_param import ResponseInputItemParam
 
@@ -16,6 +17,7 @@ from tests.fakes.strict_model import Fault, Turn, Used, bad, known, sealed, whol
 FIELDS = {*ResponseCreateParamsBase.__annotations__, "stream", "client_metadata"}
 _ROLES = ("developer", "system", "user", "assistant")
 _CALLS = {"function_call": "function call", "custom_tool_call": "custom tool call"}
+COMPACT_FIELDS = {*ResponseCompactParams.__annotations__, "tools", "parallel_tool_calls", "reasoning", "text"}
 _LEAST = 16  # what the vendor takes at least as max_output_tokens
 
 
@@ -47,6 +49,12 @@ def check(body: dict[str, Any], headers: dict[str, str]) -> None:
     _check_pairs(items)
 
 
+def check_compact(body: dict[str, Any]) -> None:
+    """Raise what the vendor would answer to a wrong body of a compaction."""
+    known(body, COMPACT_FIELDS, "Unknown parameter: '{}'.")
+    _check_items(_items(body))
+
+
 def _items(body: dict[str, Any]) -> list[dict[str, Any]]:
     given = body["input"]
     return [{"role": "user", "content": given}] if isinstance(given, str) else given
@@ -71,6 +79,10 @@ def _check_thought(item: dict[str, Any], at: int) -> None:
         if item["encrypted_content"] != sealed(text):
             message = f"The encrypted content {item['encrypted_content'][:8]}... could not be verified."
             raise bad(message, f"input[{at}]", "invalid_encrypted_content")
+
+    if item.get("type") == "compaction" and item["encrypted_content"] != sealed("compacted"):
+        message = "The encrypted content could not be verified."
+        raise bad(message, f"input[{at}]", "invalid_encrypted_content")
 
 
 def _check_pairs(items: list[dict[str, Any]]) -> None:
@@ -132,8 +144,21 @@ def envelope(fault: Fault) -> dict[str, Any]:
 def whole_answer(body: dict[str, Any], turn: Turn, tokens: Used, number: int) -> dict[str, Any]:
     """The answer in one piece."""
     status = "incomplete" if turn.cut else "completed"
-    answer = {**_response(body, number), "status": status, "output": _output(turn, number), "usage": _usage(tokens)}
+    compacts = any(item.get("type") == "compaction_trigger" for item in _items(body))
+    output = [_compaction(number)] if compacts else _output(turn, number)
+    answer = {**_response(body, number), "status": status, "output": output, "usage": _usage(tokens)}
     return answer | ({"incomplete_details": {"reason": "max_output_tokens"}} if turn.cut else {"completed_at": 1.79e9})
+
+
+def compacted(body: dict[str, Any], tokens: Used, number: int) -> dict[str, Any]:
+    """The answer to a compaction: what the user said, and what only this upstream reads again."""
+    said = [item for item in _items(body) if item.get("role") == "user"]
+    answer = {"id": f"resp_strict{number}", "object": "response.compaction", "created_at": 1_790_000_000}
+    return {**answer, "output": [*said, _compaction(number)], "usage": _usage(tokens)}
+
+
+def _compaction(number: int) -> dict[str, Any]:
+    return {"type": "compaction", "id": f"cmp_strict{number}", "encrypted_content": sealed("compacted")}
 
 
 def events(body: dict[str, Any], turn: Turn, tokens: Used, number: int) -> Iterator[bytes]:

@@ -93,6 +93,8 @@ class StrictUpstream(Loopback):
             return self._count(seen)
         if route == ("POST", "/v1/embeddings"):
             return self._embed(seen)
+        if route == ("POST", "/v1/responses/compact"):
+            return self._compact(seen)
         if route in _ROUTES:
             return await self._answer(request, seen, _ROUTES[route])
         raise Fault(404, "not_found_error", f"Invalid URL ({request.method} {request.path})")
@@ -108,6 +110,13 @@ class StrictUpstream(Loopback):
         seen.used = Used(fresh=strict_embeddings.tokens(body))
         seen.billed = seen.used.cost(self.prices)
         return web.json_response(strict_embeddings.answer(body))
+
+    def _compact(self, seen: Seen) -> web.Response:
+        body = _body(seen)
+        strict_responses.check_compact(body)
+        seen.used = Used(fresh=len(seen.raw) // 4, output=30)
+        seen.billed = seen.used.cost(self.prices)
+        return web.json_response(strict_responses.compacted(body, seen.used, self._number(strict_responses)))
 
     async def _answer(self, request: web.Request, seen: Seen, dialect: ModuleType) -> web.StreamResponse:
         body = _body(seen)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fakes.gguf_files import header, padded, value
+from pointsman.bench.gguf_file import header, padded, value
 
 MEAN, CLS, LAST, RANK = 1, 2, 3, 4
 WIDTH, LAYERS, INNER, CONTEXT = 32, 2, 64, 64

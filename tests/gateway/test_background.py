@@ -6,17 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pointsman.core import approval
-from pointsman.core.errors import Fault, Refusal, UpstreamSaid
+from pointsman.core.errors import Busy, Fault, Refusal, UpstreamSaid
 from pointsman.core.request import Hints
 from pointsman.engines.supervisor import Supervisor
-from pointsman.gateway import background, record
+from pointsman.gateway import background, kept_responses, record
 from pointsman.gateway.attempts import Sent
-from pointsman.gateway.following import Told, replayed
+from pointsman.gateway.following import Room, Told, replayed
 from pointsman.gateway.house import House
 from pointsman.gateway.kept_responses import Asked
 from pointsman.gateway.run import Run
@@ -48,13 +49,13 @@ async def busy(upstream: BillingUpstream, tmp_path: Path) -> AsyncIterator[BusyH
     await made.close()
 
 
-async def begun(busy: BusyHouse, *acts: str, **more: Any) -> str:
+async def begun(busy: BusyHouse, *acts: str, run: str = "req_00", **more: Any) -> str:
     """The id of a response that was asked for in the background."""
     wish = Wish(id="one", acts=acts or ("ok",)).text()
     fields = {"model": "dear", "input": wish, "max_output_tokens": 100, "background": True, **more}
     asked = await busy.house.responses.asked("tester", json.dumps(fields).encode())
     sent = Sent(dialect=SURFACES["responses"], body=asked.body)
-    first = background.begin(busy.house, Run("req_00", "tester"), asked, (sent, Hints()))
+    first = background.begin(busy.house, Run(run, "tester"), asked, (sent, Hints()))
     return str(json.loads(first)["id"])
 
 
@@ -117,6 +118,10 @@ async def test_consent_is_waited_for_too(busy: BusyHouse) -> None:
     id_ = await begun(busy, instructions="My card is 4111 1111 1111 1111")
     question = await asking(busy)
     assert (question.kind, (await told(busy, id_))["status"]) == ("consent", "queued")
+    assert question.destination == admin.Destination(
+        provider="fake", region="here", retention_days=None, trains_on_data=None, terms=None
+    )
+    assert question.sentence.startswith("fake keeps data in here, does not say for how long")
     await busy.do(admin.Answer(question=question.id, verdict="approve"))
     assert (await ended(busy, id_))["status"] == "completed"
 
@@ -253,11 +258,105 @@ async def test_whoever_counted_further_hears_the_end() -> None:
         assert (last["type"], last["sequence_number"]) == ("response.completed", 501)
 
 
+def event(number: int, size: int = 100) -> bytes:
+    """An event of about so many bytes."""
+    told = {"type": "response.output_text.delta", "sequence_number": number, "delta": "x" * size}
+    return sse.encode(json.dumps(told).encode())
+
+
+WHOLE = json.dumps({"id": "resp_1", "status": "completed", "output": [], "pad": ""}).encode()
+
+
+def filled(room: Room, events: int, size: int = 100) -> Told:
+    """A response with so many events."""
+    told = Told(room)
+    for number in range(events):
+        told.add(event(number, size))
+    return told
+
+
+async def test_only_so_many_bytes_of_events_are_remembered_of_one() -> None:
+    """The oldest are forgotten; whoever follows goes on with those that come, under their numbers."""
+    room = Room(each=10_000)
+    told = filled(room, 1_000)
+    assert told.size <= 10_000
+    assert room.used == told.size
+    following = told.after(-1)
+    first = read([await anext(following)])[0]["sequence_number"]
+    assert 900 < first < 1_000
+    told.end(WHOLE)
+    rest = read([frame async for frame in following])
+    assert [one["sequence_number"] for one in rest] == list(range(first + 1, 1_001))
+    assert rest[-1]["response"]["id"] == "resp_1"
+
+
+async def test_what_is_forgotten_is_told_of_the_whole_response() -> None:
+    """Once that is there: whoever asks from the beginning hears all that it says."""
+    told = filled(Room(each=10_000), 1_000)
+    told.end(WHOLE)
+    kinds = [one["type"] for one in read([frame async for frame in told.after(-1)])]
+    assert kinds == ["response.created", "response.in_progress", "response.completed"]
+    assert [one["sequence_number"] for one in read([frame async for frame in told.after(998)])] == [999, 1_000]
+
+
+async def test_the_sum_is_bounded_too() -> None:
+    """However many there are: of the largest the oldest are forgotten first, and the newest of each stays."""
+    room = Room(each=10_000, most=50_000)
+    many = [filled(room, 50) for _ in range(40)]
+    assert room.used <= 50_000
+    assert all(told.size > 0 for told in many)
+    large = [filled(Room(most=10), 1, 5_000)]
+    assert large[0].size > 5_000  # one event alone stays whatever it is
+
+
+async def test_what_nobody_asks_for_any_more_takes_no_room(busy: BusyHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not streamed, forgotten, or pushed out by later ones."""
+    monkeypatch.setattr(kept_responses, "_HEARD", 2)
+    room = busy.house.responses.room
+    for _ in range(2):
+        await ended(busy, await begun(busy))
+    assert room.used == 0
+    for number in range(4):
+        await ended(busy, await begun(busy, stream=True, run=f"req_{number:02}"))
+    assert len(room._told) == 2
+    for _, id_ in list(busy.house.responses._heard):
+        await busy.house.responses.forget("tester", id_)
+    assert room.used == 0
+
+
+async def test_only_so_much_is_made_in_the_background_at_a_time(
+    busy: BusyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one agent and of all, by number and by bytes; the next one is told to wait."""
+    await begun(busy, "stall", run="req_00")
+    held = sum(one.held for one in busy.house.responses.working.values())
+    assert held > len(busy.house.responses.working["tester", "resp_00"].items)
+    for name, most, said in (
+        ("_MOST", 1, "of this agent"),
+        ("_OF_ALL", 1, "As much as"),
+        ("_BODIES", held, "As much as"),
+    ):
+        with monkeypatch.context() as bounded:
+            bounded.setattr(background, name, most)
+            with pytest.raises(Busy, match=said):
+                await begun(busy, run="req_01")
+    await busy.house.responses.cancel("tester", "resp_00")
+    assert busy.house.responses.working == {}
+
+
+async def test_an_answer_without_end_is_ended(busy: BusyHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would stop it: no client is there to leave."""
+    monkeypatch.setattr(background, "_ANSWER", 50_000)
+    done = await ended(busy, await begun(busy, "flood", stream=True))
+    assert (done["status"], done["error"]["code"]) == ("failed", "server_error")
+    assert "the most that is kept in the background" in done["error"]["message"]
+
+
 def answered(body: bytes, status: int, refusal: Refusal | None = None) -> dict[str, Any]:
     """The response that is made of an answer."""
     run = Run("req_1", "tester")
     run.refusal = refusal
-    nobody: Any = None
+    nobody: Any = SimpleNamespace(responses=SimpleNamespace(room=Room()))
     made = background.Background(nobody, run, Asked(b'{"metadata":"\xff"}'))
     reply = background._Unread(Told(), {})
     reply.status, reply.body = status, body
@@ -276,7 +375,8 @@ def test_a_whole_answer_without_a_status_is_completed() -> None:
     [
         ("responses", 429, "insufficient_quota", "insufficient_quota"),
         ("responses", 503, "server_is_overloaded", "server_is_overloaded"),
-        ("chat", 429, "insufficient_quota", "rate_limit_exceeded"),
+        ("chat", 429, "insufficient_quota", "insufficient_quota"),
+        ("chat", 429, "too_many", "rate_limit_exceeded"),
         ("chat", 503, "overloaded", "server_error"),
         ("responses", 500, None, "server_error"),
     ],

@@ -69,9 +69,12 @@ async def test_the_proposal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert sentence and busy.house.proposal == sentence
         for words in ("GB to download", "of memory", "tokens a second", "licence", "pointsman models pull"):
             assert words in sentence
+        offer = busy.house.downloads.offer
+        assert offer and offer.name in sentence and offer.licence in sentence and not offer.here
         busy.house.downloads.absent.pop("qwen3-8b")
         busy.house.use_catalog(busy.house.catalog)
         assert await fitting_.propose(later=False) is None and busy.house.proposal is None
+        assert busy.house.downloads.offer is None
 
 
 async def test_models_on_offer_are_not_planned_for(tmp_path: Path) -> None:

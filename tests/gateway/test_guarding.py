@@ -97,6 +97,8 @@ class Place:
         self.pauses = PauseBook(Pauses())  # type: ignore[arg-type]
         self.sessions = Sessions()
         self.audit = Audit()
+        self.responses = self
+        self.away: list[Run] = []
         self.watch = Watch(self)  # type: ignore[arg-type]
 
     def run(self, body: dict[str, Any], agent: str = "Codex", hints: Hints | None = None) -> Run:
@@ -110,11 +112,17 @@ class Place:
         run.decision = Decision(request, who, known, ruling, plan, self.catalog)
         return run
 
-    async def trip(self, agent: str = "Codex") -> asyncio.Task[None]:
+    def unattended(self, run: Run) -> bool:
+        """Whether nobody holds a connection for it."""
+        return run in self.away
+
+    async def trip(self, agent: str = "Codex", *, away: bool = False) -> asyncio.Task[None]:
         """Two steps of a loop, and the third one in a task: it is held."""
         for body in LOOP[:2]:
             await self.watch.check(self.run(body, agent))
-        held = asyncio.ensure_future(self.watch.check(self.run(LOOP[2], agent)))
+        run = self.run(LOOP[2], agent)
+        self.away += [run] if away else []
+        held = asyncio.ensure_future(self.watch.check(run))
         await until(lambda: self.watch._open[agent].paused)
         return held
 
@@ -201,6 +209,27 @@ async def test_nobody_answers_while_the_connection_is_held() -> None:
     await place.approvals.answer(Answer(place.question().id, "approve"))
     assert not place.paused()
     await place.watch.check(place.run(LOOP[3]))
+
+
+async def test_what_is_made_in_the_background_waits_as_long_as_the_question_lives() -> None:
+    """Nobody's connection is held, so nobody is in a hurry: a late yes lets that very request go on."""
+    place = Place(wait=0.0)
+    held = await place.trip(away=True)
+    assert place.question().waits_until == place.question().expires
+    await asyncio.sleep(0)
+    assert not held.done()
+    await place.approvals.answer(Answer(place.question().id, "approve"))
+    await held
+    assert not place.paused()
+
+
+async def test_a_cancelled_background_request_leaves_the_question() -> None:
+    """Whether the agent may go on is still to be said."""
+    place = Place()
+    held = await place.trip(away=True)
+    held.cancel()
+    await until(held.done)
+    assert (place.question().kind, place.paused()) == ("runaway", True)
 
 
 async def test_equal_alarms_are_one_question() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.gateway import openapi
+from pointsman.gateway import openapi, routes
 from pointsman.gateway.routes import ROUTES, Found, find
 from pointsman.wire.surfaces import SURFACES
 
@@ -41,7 +41,8 @@ def test_every_surface_has_a_path() -> None:
         ("HEAD", "/v1/responses/resp_1", Found("kept", "resp_1")),
         ("GET", "/v1/responses/a/b", None),
         ("GET", "/v1/responses/", None),
-        ("POST", "/v1/responses/compact", None),
+        ("POST", "/v1/responses/compact", Found("compact")),
+        ("POST", "/v1/responses/resp_1", None),
         ("GET", "/v1/messages", None),
         ("HEAD", "/v1/files", None),
     ],
@@ -49,3 +50,17 @@ def test_every_surface_has_a_path() -> None:
 def test_find(method: str, path: str, found: Found | None) -> None:
     """What a path is, and the name in it."""
     assert find(method, path) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/v1/responses", ("HEAD", "POST")),
+        ("/v1/responses/resp_1", ("DELETE", "GET", "HEAD")),
+        ("/v1/models/meta/llama", ("GET", "HEAD")),
+        ("/v1/files", ()),
+    ],
+)
+def test_methods(path: str, known: tuple[str, ...]) -> None:
+    """Those that serve a path; none where nothing does."""
+    assert routes.methods(path) == known

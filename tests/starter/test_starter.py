@@ -82,15 +82,24 @@ def test_file_is_the_one_described() -> None:
     assert hashlib.sha256(MODEL.read_bytes()).hexdigest() == readme_hash("file")
 
 
-def test_corpus_is_the_one_described() -> None:
-    """The seed gives the text that the README states, on any machine and without torch."""
-    made = subprocess.run(
-        [sys.executable, "-B", str(STARTER / "corpus.py")],
-        capture_output=True,
-        text=True,
-        check=True,
+@pytest.fixture(scope="module")
+def corpus() -> list[str]:
+    """The corpus made once: its hash, how many held-out questions stand in it, and how many there are."""
+    code = (
+        "import corpus; from held_out import questions\n"
+        "asked = {q.prompt.split('<|im_start|>user')[1] for q in questions()}\n"
+        "made = list(corpus.conversations())\n"
+        "said = {'\\n' + u.split('<|im_end|>')[0] + '<|im_end|>\\n<|im_start|>assistant\\n'\n"
+        "        for t in made for u in t.split('<|im_start|>user\\n')[1:]}\n"
+        "print(corpus.sha256(made), len(asked & said), len(asked))"
     )
-    assert made.stdout.split()[-1] == readme_hash("corpus")
+    ran = subprocess.run([sys.executable, "-B", "-c", code], cwd=STARTER, capture_output=True, text=True, check=True)
+    return ran.stdout.split()
+
+
+def test_corpus_is_the_one_described(corpus: list[str]) -> None:
+    """The seed gives the text that the README states, on any machine and without torch."""
+    assert corpus[0] == readme_hash("corpus")
 
 
 def test_corpus_needs_no_torch() -> None:
@@ -100,17 +109,10 @@ def test_corpus_needs_no_torch() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_held_out_wordings_are_held_out() -> None:
+def test_held_out_wordings_are_held_out(corpus: list[str]) -> None:
     """No question that measures the model stands in the text it was trained on."""
-    code = (
-        "from corpus import conversations; from held_out import questions\n"
-        "asked = {q.prompt.split('<|im_start|>user')[1] for q in questions()}\n"
-        "said = {'\\n' + u.split('<|im_end|>')[0] + '<|im_end|>\\n<|im_start|>assistant\\n'\n"
-        "        for t in conversations() for u in t.split('<|im_start|>user\\n')[1:]}\n"
-        "print(len(asked & said), len(asked) > 200)"
-    )
-    ran = subprocess.run([sys.executable, "-B", "-c", code], cwd=STARTER, capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["0", "True"]
+    assert corpus[1] == "0"
+    assert int(corpus[2]) > 200
 
 
 @pytest.mark.parametrize("prompt", [[], [system("You are a helpful assistant.")]], ids=["bare", "usual"])

@@ -80,6 +80,7 @@ def test_what_is_lost_is_named() -> None:
     """Chances have another shape in every other dialect."""
     assert completions.prompt(body(logprobs=2, logit_bias={"5": 1}, stop="x")).lost == ("logprobs", "logit_bias")
     assert completions.prompt(body(stop=["x", "y"])).stop == ("x", "y")
+    assert completions.prompt(body(prompt_images=[1], suffix=None, best_of=1)).lost == ("prompt_images",)
 
 
 def test_a_field_that_nobody_has_priced_is_named() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pointsman.core.errors import Refusal
 from pointsman.core.request import Hints, Verdict
-from pointsman.wire import embeddings, messages, sse, stored
+from pointsman.wire import compacting, embeddings, messages, sse, stored
 from pointsman.wire.body import Change
 from pointsman.wire.dialects import DIALECTS
 from pointsman.wire.scan import UNREADABLE
@@ -24,6 +24,26 @@ from tests.fakes.nonsense import nearly
 
 EXAMPLES = settings(max_examples=20_000 if os.environ.get("POINTSMAN_SOAK") == "1" else 100)
 RIGHT: dict[str, dict[str, list[Any]]] = json.loads((Path(__file__).parent / "right.json").read_text("utf-8"))
+RIGHT["bodies"]["compact"] = [
+    {
+        **one,
+        "stream": False,
+        "input": [
+            {"type": "message", "role": "user", "content": "Hello"},
+            {"type": "compaction", "encrypted_content": "pointsman-open:AAAA"},
+            {"type": "compaction_trigger"},
+        ],
+    }
+    for one in RIGHT["bodies"]["responses"]
+]
+RIGHT["answers"]["completions"] = RIGHT["answers"]["chat"]
+RIGHT["answers"]["compact"] = [
+    {
+        "object": "response.compaction",
+        "output": [{"type": "compaction", "encrypted_content": "x"}],
+        "usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7},
+    }
+]
 CHANGE = Change(model="x", output=10)
 
 
@@ -37,12 +57,14 @@ def sent_on(name: str, body: bytes) -> None:
     dialect = SURFACES[name]
     dialect.read("r", body, Hints(), looked_at)
     dialect.splice(body, CHANGE)
+    dialect.omitted(body, CHANGE)
     if name == embeddings.NAME:
         return
     prompt = dialect.prompt(body)
     for other in DIALECTS.values():
-        other.lost(prompt)
+        other.lost(prompt, CHANGE)
         other.write(prompt, CHANGE)
+    worker.lost(prompt)
     worker.fields(prompt)
 
 
@@ -57,11 +79,13 @@ def test_bodies(name: str, data: st.DataObject) -> None:
 
 
 @EXAMPLES
-@given(nearly(*RIGHT["bodies"]["responses"]))
+@given(nearly(*RIGHT["bodies"]["responses"], *RIGHT["bodies"]["compact"]))
 def test_bodies_that_are_kept(body: bytes) -> None:
     """What is put together of them for the next one."""
     with contextlib.suppress(Refusal):
         items = stored.items(stored.given(body))
+        compacting.triggered(items)
+        assert all(isinstance(held, str | None) for held in map(compacting.sealed, items))
         stored.joined(items)
         stored.expanded(body, items)
 
@@ -79,9 +103,8 @@ def test_bodies_that_are_counted(body: bytes) -> None:
 @given(data=st.data())
 def test_what_a_provider_says_of_itself(name: str, data: st.DataObject) -> None:
     """What cannot be read is passed over."""
-    said = RIGHT["answers"]["chat" if name == "completions" else name]
     scan = SURFACES[name].scan()
-    for answer in data.draw(st.lists(nearly(*said), max_size=4)):
+    for answer in data.draw(st.lists(nearly(*RIGHT["answers"][name]), max_size=4)):
         scan.data(answer)
 
 

@@ -15,11 +15,13 @@ from pointsman.core.errors import (
     NotFound,
     PaymentRequired,
     Refusal,
+    Resting,
     Stopped,
     TimedOut,
     TooLarge,
     UpstreamFailed,
     UpstreamSaid,
+    WrongMethod,
 )
 from pointsman.wire import refusals, sse
 from pointsman.wire.translate.answers import Answering
@@ -73,6 +75,16 @@ def test_money_is_not_tried_again() -> None:
 def test_a_full_queue_may_be_tried_again() -> None:
     """The one refusal of ours that time mends."""
     assert refusals.headers(Busy("")) == [(b"x-should-retry", b"true")]
+
+
+def test_what_rests_says_until_when() -> None:
+    """SDKs wait so long by themselves."""
+    assert refusals.headers(Resting("", 15)) == [(b"x-should-retry", b"true"), (b"retry-after", b"15")]
+
+
+def test_a_wrong_method_lists_the_right_ones() -> None:
+    """In the header that HTTP has for it."""
+    assert refusals.headers(WrongMethod("", ("GET", "HEAD")))[-1] == (b"allow", b"GET, HEAD")
 
 
 def test_what_an_upstream_said_stands() -> None:
@@ -133,7 +145,8 @@ def said(status: int, **fault: Any) -> UpstreamSaid:
         (said(429, dialect="responses", code="insufficient_quota"), "insufficient_quota"),
         (said(503, dialect="responses", code="server_is_overloaded"), "server_is_overloaded"),
         (said(400, dialect="responses", code="invalid_image"), "invalid_image"),
-        (said(429, dialect="chat", code="insufficient_quota"), "rate_limit_exceeded"),
+        (said(429, dialect="chat", code="insufficient_quota"), "insufficient_quota"),
+        (said(429, dialect="chat", code="too_many"), "rate_limit_exceeded"),
         (said(503, dialect="responses", type="odd"), "server_error"),
     ],
 )

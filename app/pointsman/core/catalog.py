@@ -94,12 +94,13 @@ _PROVIDER: dict[str, Check] = {
     "rate_buffer": check.ratio,
     "limit_field": check.one_of("max_tokens", "max_completion_tokens"),
     "takes_reasoning": check.flag,
+    "compacts": check.flag,
     "batch": lambda value: Batch(**check.whole_struct(value, "a batch price", _BATCH)),
     "ca_file": check.text,
 }
 _BATCH: dict[str, Check] = {"service_tier": check.text, "percent": check.percent}
 _ABOUT: dict[str, Check] = {
-    "use": check.one_of("small", "general", "code", "tools", "reasoning"),
+    "use": check.one_of("small", "general", "code", "tools", "reasoning", "embeddings"),
     "licence": check.text,
     "size_mb": check.counted,
     "active_mb": check.counted,
@@ -134,7 +135,12 @@ _WHEN: dict[str, Check] = {
     "latency": check.one_of("interactive", "background", "streaming"),
     "sensitivity": _sensitivity,
 }
-_THEN: dict[str, Check] = {"target": check.text, "tier": _tier, "sensitivity": _sensitivity}
+_PRIVACY: dict[str, Check] = {
+    "regions": check.texts,
+    "max_retention_days": check.whole,
+    "training": check.one_of("any", "never"),
+}
+_THEN: dict[str, Check] = {"target": check.text, "tier": _tier, "sensitivity": _sensitivity, **_PRIVACY}
 _ROUTING: dict[str, Check] = {
     "default_tier": _tier,
     "escalation_threshold": check.ratio,
@@ -163,11 +169,6 @@ _MACHINE: dict[str, Check] = {
     "months": check.counted,
     "watts": check.counted,
     "electricity": check.dollars,
-}
-_PRIVACY: dict[str, Check] = {
-    "regions": check.texts,
-    "max_retention_days": check.whole,
-    "training": check.one_of("any", "never"),
 }
 _KEEP: dict[str, Check] = {
     "bodies": check.flag,
@@ -230,6 +231,8 @@ def _target(value: Value, given: dict[str, Any]) -> Target:
         value.refuse('an engine runs on this machine. Write tier = "local"')
     if "engine" in given and "context" not in given:
         value.refuse("a target with an engine needs 'context', the tokens to make room for")
+    if "engine" in given and not {"vision", "audio"}.isdisjoint(given.get("can", ())):
+        value.refuse("the engines here read text only. Take 'vision' and 'audio' out of 'can'")
     if isinstance(given.get("price"), Rates) and given["price"].per_hour and given["tier"] != "private":
         value.refuse("'per_hour' is the price of a private server. For this machine, write it into [machine]")
     if "provider" in given:

@@ -42,8 +42,9 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     `dialects` are those it speaks; a request in another is translated into the first.
     `limit_field` is the field in which this provider reads the most tokens that an answer may have. `ca_file` names
-    certificates to trust besides the system's. `takes_reasoning` is false where a request is refused for the
-    `reasoning_content` of an earlier answer in it.
+    certificates to trust besides the system's. `takes_reasoning` is true where its models read the
+    `reasoning_content` of an earlier answer; elsewhere a request may be refused for it, so none is sent.
+    `compacts`: it serves /responses/compact, and reads again what it sealed there.
     """
 
     name: str
@@ -57,7 +58,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     terms: str | None = None
     rate_buffer: float = 1.0
     limit_field: str = "max_tokens"
-    takes_reasoning: bool = True
+    takes_reasoning: bool = False
+    compacts: bool = False
     batch: Batch | None = None
     ca_file: str | None = None
 
@@ -120,11 +122,17 @@ class When(Struct, frozen=True, kw_only=True):
 
 
 class Then(Struct, frozen=True, kw_only=True):
-    """What a rule does: send to a target or alias, keep to a tier, raise the sensitivity."""
+    """What a rule does: send to a target or alias, keep to a tier, raise the sensitivity, want more of clouds.
+
+    `regions`, `max_retention_days` and `training` are as in [privacy], and hold beside what stands there.
+    """
 
     target: str | None = None
     tier: str | None = None
     sensitivity: str | None = None
+    regions: tuple[str, ...] = ()
+    max_retention_days: int | None = None
+    training: str = "any"
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -198,6 +206,14 @@ class Limits(Limit, frozen=True, kw_only=True):
 
     targets: dict[str, Limit] = {}
     agents: dict[str, Limit] = {}
+
+    def of_target(self, name: str) -> Limit:
+        """A target's own limits, and those for all where it has none."""
+        own = self.targets.get(name)
+        if own is None:
+            return self
+        said = {name: value for name in Limit.__struct_fields__ if (value := getattr(own, name)) is not None}
+        return structs.replace(self, **said)
 
 
 class Thresholds(Struct, frozen=True, kw_only=True):
@@ -309,6 +325,12 @@ class Catalog(Struct, frozen=True, kw_only=True):
         if tools and target.tools_dialect is not None:
             return (target.tools_dialect,)
         return self.providers[target.provider].dialects if target.provider is not None else ()
+
+    def compacts(self, target: Target, *, tools: bool) -> bool:
+        """Whether its provider compacts conversations by itself, and how much that may cost at most is known."""
+        provider = self.providers.get(target.provider or "")
+        spoken = "responses" in self.dialects(target, tools=tools)
+        return provider is not None and provider.compacts and spoken and target.max_output is not None
 
     def by_tier(self, tier: str) -> tuple[Target, ...]:
         """The targets of a tier, in the order of the file, without the models on offer that are not here."""

@@ -10,6 +10,7 @@
     │   ├── PaymentRequired     402  a cap, a person or an unknown price stands in the way
     │   ├── Forbidden           403  a foreign Host or Origin, or a rule
     │   ├── NotFound            404  no such path or model
+    │   ├── WrongMethod         405  the path is served, by other methods
     │   ├── UpgradeRequired     426  a WebSocket was asked for
     │   ├── TooLarge            413  the body passes the bound
     │   ├── Busy                429  the local queue is full
@@ -19,6 +20,7 @@
     │   │   ├── TimedOut        504  no answer came in time
     │   │   └── UpstreamSaid    as the upstream said  the last attempt was refused by its upstream
     │   ├── Unavailable         503  nothing is there to answer
+    │   │   └── Resting         503  what could answer has failed and rests
     │   └── Broken              500  a mistake of Pointsman's own
     └── SetupError              the program cannot start, or a command cannot be done
 
@@ -137,6 +139,17 @@ class NotFound(Refusal):
     status = 404
 
 
+class WrongMethod(Refusal):
+    """The path is served, but not by this method; `allowed` are those that serve it."""
+
+    code = "method_not_allowed"
+    status = 405
+
+    def __init__(self, sentence: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(sentence)
+        self.allowed = allowed
+
+
 class UpgradeRequired(Refusal):
     """Only plain HTTP is spoken here; clients that hear it fall back at once."""
 
@@ -193,6 +206,17 @@ class Unavailable(Refusal):
 
     code = "unavailable"
     status = 503
+
+
+class Resting(Unavailable):
+    """What could answer has failed and rests; `seconds` until it is tried again."""
+
+    code = "resting"
+    retry = True
+
+    def __init__(self, sentence: str, seconds: int) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
 
 
 class Unanswerable(Refusal):

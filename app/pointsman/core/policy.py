@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from pointsman.core.catalog import Catalog, Rule
+from pointsman.core.catalog import Catalog, Privacy, Rule, Then
 from pointsman.core.facts import Facts, raised
 from pointsman.core.request import Request
 from pointsman.core.session import Attribution
@@ -19,7 +19,10 @@ TIERS = ("local", "private", "cloud")
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """Tiers that may answer, tiers that may after consent, and the rule's name; `target` is where a rule sends it."""
+    """Tiers that may answer, tiers that may after consent, and the rule's name; `target` is where a rule sends it.
+
+    `privacy` is what the rule wants of clouds.
+    """
 
     allowed: frozenset[str]
     ask: frozenset[str]
@@ -27,6 +30,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     target: str | None = None
     tier: str | None = None
+    privacy: Privacy = Privacy()
 
 
 def rule(request: Request, who: Attribution, facts: Facts, catalog: Catalog) -> Ruling:
@@ -43,7 +47,12 @@ def rule(request: Request, who: Attribution, facts: Facts, catalog: Catalog) -> 
         rule=found.name if found else f"{level} data",
         target=found.then.target if found else None,
         tier=found.then.tier if found else None,
+        privacy=_privacy(found.then) if found else Privacy(),
     )
+
+
+def _privacy(then: Then) -> Privacy:
+    return Privacy(regions=then.regions, max_retention_days=then.max_retention_days, training=then.training)
 
 
 def _matches(rule_: Rule, request: Request, who: Attribution, facts: Facts) -> bool:

@@ -59,7 +59,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages.
     `extra_tokens` bounds input that the provider adds by itself. `last_user` is the text of the last user turn, for
-    the rules, `system` the beginning of the system prompt; neither is ever written anywhere.
+    the rules, `system` the beginning of the system prompt; neither is ever written anywhere. `sealed`: a part of the
+    conversation can only be read by the provider that made it.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     schema: bool = False
     wants_usage: bool = False
     unpriced: str | None = None
+    sealed: bool = False
     extra_tokens: int = 0
     last_user: str = ""
     system: str = ""

@@ -76,7 +76,7 @@ def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: 
     attempts: list[Attempt] = []
     dropped: list[Dropped] = []
     for target in (catalog.targets[name] for name in names):
-        problem = _forbidden(target, ruling) or _unpromised(target, catalog) or _alone(target, request, catalog)
+        problem = _forbidden(target, ruling) or _unpromised(target, ruling, catalog) or _alone(target, request, catalog)
         problem = problem or _problem(target, request, facts, now)
         if problem is None and pinned not in (None, target.name):
             problem = _OTHER_VECTORS
@@ -92,9 +92,17 @@ def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: 
         attempts.sort(key=lambda one: _dearness(one, facts))
     elif facts.place == "cloud" and (automatic or not names or catalog.targets[names[0]].tier != "local"):
         attempts = _elsewhere(attempts, dropped, facts, catalog)
-    kept = attempts if request.hints.fallback else attempts[:1]
-    dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts[len(kept) :]]
+    kept = attempts if request.hints.fallback else _wished(attempts, names, request, ruling)
+    dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts if one not in kept]
     return Plan(attempts=tuple(kept), dropped=tuple(dropped), reason=reason + _passed_over(names, dropped, automatic))
+
+
+def _wished(attempts: list[Attempt], names: list[str], request: Request, ruling: Ruling) -> list[Attempt]:
+    """The one attempt where the client allows no fallback: at the model or the tier that was named, or none."""
+    if names and names[0] in (request.model, ruling.target):
+        return [one for one in attempts if one.target == names[0]]
+    tier = request.hints.tier or ruling.tier or request.model
+    return [one for one in attempts if one.tier == tier or tier not in ("local", "private", "cloud")][:1]
 
 
 def _passed_over(names: list[str], dropped: list[Dropped], automatic: bool) -> str:
@@ -205,11 +213,16 @@ def _ordered(catalog: Catalog, tiers: list[str]) -> list[str]:
 
 
 def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
-    """Vectors are not answers; several answers at once exist only where client and provider both speak chat."""
+    """Vectors are not answers; several answers at once exist only where client and provider both speak chat.
+
+    What a vendor sealed is read by that kind of vendor alone.
+    """
     if request.embeds != ("embeddings" in target.can):
         return _NO_VECTORS if request.embeds else "it makes embeddings, not answers"
     if request.embeds and (never := _no_vectors(target, catalog)):
         return never
+    if request.sealed and not catalog.compacts(target, tools=request.tools > 0):
+        return "it cannot read the compaction that stands in this conversation: another vendor sealed it"
     several = request.dialect in catalog.dialects(target, tools=request.tools > 0)
     return "it gives one answer at a time" if request.n > 1 and not several else None
 
@@ -221,11 +234,14 @@ def _forbidden(target: Target, ruling: Ruling) -> str | None:
     return f"{ruling.sensitivity} data may not go to the {target.tier} tier (rule '{ruling.rule}')"
 
 
-def _unpromised(target: Target, catalog: Catalog) -> str | None:
+def _unpromised(target: Target, ruling: Ruling, catalog: Catalog) -> str | None:
     """Why a cloud does not say of itself what the person wants of clouds, None if it does."""
     if target.tier != "cloud" or target.provider is None:
         return None
-    return privacy.problem(catalog.providers[target.provider], catalog.privacy)
+    provider = catalog.providers[target.provider]
+    return privacy.problem(provider, catalog.privacy) or privacy.problem(
+        provider, ruling.privacy, f"rule '{ruling.rule}'"
+    )
 
 
 def _problem(target: Target, request: Request, facts: Facts, now: Circumstances) -> str | None:

@@ -13,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from pointsman.core.errors import BadRequest, Forbidden, NotAuthorised, PointsmanError, TooLarge
+from pointsman.core.errors import BadRequest, Broken, Forbidden, NotAuthorised, PointsmanError, SetupError, TooLarge
 from pointsman.core.events import GatewayStopping
 from pointsman.gateway import snapshot
 from pointsman.gateway.commands import Commands
 from pointsman.gateway.house import House
+from pointsman.system import trouble
 from pointsman.wire import admin, misfit, sse
+from pointsman.wire.scan import UNREADABLE
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -52,6 +54,10 @@ class AdminDoor:
                 return await endpoint(request)
             except PointsmanError as error:
                 return _problem(error)
+            except OverflowError:
+                return _problem(BadRequest("A number of this command is past all sense: send a smaller one."))
+            except Exception as error:  # noqa: BLE001 the last net: the person gets a sentence, the log the lines
+                return _problem(Broken(trouble.sentence(error)))
 
         return answer
 
@@ -62,14 +68,12 @@ class AdminDoor:
         return StreamingResponse(self._stream(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
 
     async def _command(self, request: Request) -> Response:
-        body = await request.body()
-        if len(body) > _MAX_BODY:
-            raise TooLarge("This command is too large.")
+        body = await _body(request)
         try:
             command = admin.decode_command(body)
         except msgspec.ValidationError as error:
             raise BadRequest(f"This is not a command of Pointsman's: {misfit.sentence(error)}") from None
-        except msgspec.DecodeError:
+        except UNREADABLE:
             raise BadRequest("This command cannot be read: send a JSON object with its type.") from None
         answer = await self._commands.do(command)
         return Response(admin.encode(answer), media_type="application/json")
@@ -106,7 +110,18 @@ def _check(request: Request, token: str) -> None:
         raise NotAuthorised("The admin door needs the token of the running gateway.")
 
 
+async def _body(request: Request) -> bytes:
+    """What was sent. Raises `TooLarge` as soon as it is more than any command has."""
+    pieces, size = list[bytes](), 0
+    async for piece in request.stream():
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MAX_BODY:
+            raise TooLarge("This command is too large.")
+    return b"".join(pieces)
+
+
 def _problem(error: PointsmanError) -> Response:
     body = admin.encode(admin.Problem(error.code, error.sentence))
-    status = error.status if error.status != 500 else 400
+    status = 400 if isinstance(error, SetupError) else error.status
     return Response(body, status_code=status, media_type="application/json")

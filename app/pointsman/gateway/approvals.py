@@ -63,9 +63,13 @@ class Approvals:
         that comes back pending means: nobody answered yet, and an answer may still come for the retry.
         """
         with self.waiting(case, question, grant) as found:
-            left = case.waits_until - time.time() + (_CLOSING if case.waits_until >= case.expires else 0.0)
-            await asyncio.wait([found.ended], timeout=max(0.0, left))
+            await self.ended(found, case)
             return found.case
+
+    async def ended(self, found: Open, case: Case) -> None:
+        """Returns with the end of the question, or once whoever put this case has waited as long as it may."""
+        left = case.waits_until - time.time() + (_CLOSING if case.waits_until >= case.expires else 0.0)
+        await asyncio.wait([found.ended], timeout=max(0.0, left))
 
     @contextmanager
     def waiting(self, case: Case, question: Question, grant: Granting) -> Iterator[Open]:
@@ -75,8 +79,8 @@ class Approvals:
         try:
             yield found
         except asyncio.CancelledError:
-            if case.waits_until >= case.expires:  # nobody held a connection, so nobody comes back for the answer
-                self.withdraw(found)
+            if case.waits_until >= case.expires and case.kind != "runaway":
+                self.withdraw(found)  # nobody held a connection, so nobody comes back for the answer
             raise
         finally:
             if found.left:

@@ -6,6 +6,7 @@ A frame is one whole Server-Sent event, or the whole body where nothing is strea
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -44,12 +45,16 @@ class Tally:
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client sent: its body, the dialect it speaks, and the headers and query that an upstream of it may see."""
+    """What a client sent: its body, the dialect it speaks, and the headers and query that an upstream of it may see.
+
+    `seal` makes of a summary what its client keeps of it.
+    """
 
     dialect: Dialect
     body: bytes
     headers: dict[str, str] = {}
     query: str = ""
+    seal: Callable[[str], str] = str
 
 
 class Job(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pointsman.core.errors import Busy, Refusal, UpstreamSaid
+from pointsman.core.errors import Busy, UpstreamFailed
 from pointsman.core.request import Hints
 from pointsman.gateway import pipeline
 from pointsman.gateway.attempts import Sent
@@ -22,12 +22,14 @@ from pointsman.gateway.pipeline import Call
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
 from pointsman.system import trouble
-from pointsman.wire import body, stored
+from pointsman.wire import body, refusals, stored
 from pointsman.wire.scan import UNREADABLE
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.answers.responses import bare
 
-_MOST = 64  # at a time, of one agent
+_MOST, _OF_ALL = 64, 256  # at a time: of one agent, and of all
+_BODIES = 256 * 2**20  # bytes of what all of them were asked
+_ANSWER = 64 * 2**20  # bytes of the events of one answer: pictures in it fit, one without end does not
 
 
 class _Unread(Reply):
@@ -39,6 +41,7 @@ class _Unread(Reply):
         self.stream = False
         self.body = b""
         self.last: bytes | None = None
+        self._size = 0
         self._told = told
         self._fields = fields
 
@@ -52,10 +55,17 @@ class _Unread(Reply):
         if not self.stream:
             self.body += data
             return
-        frame = stored.numbered(data, len(self._told.frames), self._fields)
+        frame = stored.numbered(data, self._told.count, self._fields)
         if frame is not None:
+            self._bound(frame)
             self._told.add(frame)
             self.last = stored.ended(frame) or self.last
+
+    def _bound(self, frame: bytes) -> None:
+        """Raises `UpstreamFailed`, once, where there is no end to it."""
+        before, self._size = self._size, self._size + len(frame)
+        if before <= _ANSWER < self._size:
+            raise UpstreamFailed(f"This answer is over {_ANSWER // 2**20} MB, the most that is kept in the background.")
 
 
 class Background:
@@ -63,12 +73,13 @@ class Background:
 
     def __init__(self, house: House, run: Run, asked: Asked) -> None:
         self.items = asked.items
-        self.events = Told()
+        self.events = Told(house.responses.room)
         self._house = house
         self._run = run
         self._asked = asked
         self._key = (run.agent, response_id(run))
         self._first = _first(run, asked)
+        self.held = len(asked.body) + len(asked.items) + len(self._first)
         self._last: bytes | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -113,8 +124,7 @@ class Background:
         finally:
             self._house.responses.working.pop(self._key, None)
             self.events.end(last)
-            if self._asked.stream:
-                self._house.responses.heard(self._key, self.events)
+            self._house.responses.heard(self._key, self.events, again=self._asked.stream)
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -128,18 +138,11 @@ class Background:
         told: dict[str, Any] = {"message": "The answer broke off before its end."}
         with contextlib.suppress(msgspec.DecodeError, KeyError, TypeError):
             told = msgspec.json.decode(reply.body)["error"]
-        code = _vendors(self._run.refusal) or _code(reply.status, told.get("code"))
+        code = refusals.vendors_code(self._run.refusal) or _code(reply.status, told.get("code"))
         return self._failed(code, str(told.get("message")))
 
     def _failed(self, code: str, message: str) -> bytes:
         return stored.changed(self._first, status="failed", error={"code": code, "message": message})
-
-
-def _vendors(refusal: Refusal | None) -> str | None:
-    """What a provider of this dialect called it: its client knows the word."""
-    if isinstance(refusal, UpstreamSaid) and refusal.fault.dialect == "responses":
-        return refusal.fault.code
-    return None
 
 
 def _code(status: int, said: object) -> str:
@@ -160,8 +163,12 @@ async def serve(house: House, run: Run, asked: Asked, given: tuple[Sent, Hints],
 
 def begin(house: House, run: Run, asked: Asked, given: tuple[Sent, Hints]) -> bytes:
     """Start a response; what its client hears at once. Raises `Busy` where the agent has too many already."""
-    if sum(agent == run.agent for agent, _ in house.responses.working) >= _MOST:
+    working = house.responses.working
+    if sum(agent == run.agent for agent, _ in working) >= _MOST:
         raise Busy(f"{_MOST} responses of this agent are being made in the background. Wait until one has ended.")
+    held = sum(one.held for one in working.values()) + len(asked.body) + len(asked.items)
+    if len(working) >= _OF_ALL or held > _BODIES:
+        raise Busy("As much as fits is being made in the background. Wait until a response has ended.")
     sent, hints = given
     return Background(house, run, asked).begin(sent, msgspec.structs.replace(hints, latency="background"))
 

@@ -21,6 +21,7 @@ from pointsman.core.errors import (
     Refusal,
     TooLarge,
     UpgradeRequired,
+    WrongMethod,
 )
 from pointsman.core.facts import raised
 from pointsman.core.request import Hints
@@ -34,7 +35,7 @@ from pointsman.gateway.reply import KEEP_ALIVE, SLOWEST_READ, Receive, Reply, Se
 from pointsman.gateway.run import Run, new_id
 from pointsman.system import trouble
 from pointsman.wire import messages, refusals
-from pointsman.wire.surfaces import SURFACES
+from pointsman.wire.surfaces import SURFACES, TRIGGERED
 
 Scope = dict[str, Any]
 
@@ -49,6 +50,7 @@ _TRAVEL = (
     *("traceparent", "tracestate", "x-client-request-id"),
 )
 _TRAVEL_FAMILIES = ("anthropic-", "openai-", "x-codex-", "x-claude-code-", "x-claude-1p-", "x-stainless-")
+_RESPONSES = ("responses", "compact")
 _STAY = ("openai-organization", "openai-project")  # they name the owner of a key that is not the client's
 _SECRETS = ("key", "token", "auth", "cookie", "secret")  # in the name of a header that holds one
 # Session ids that agents send by themselves: Claude Code, Codex, OpenCode. Attribution only.
@@ -128,20 +130,24 @@ class Door:
     async def _serve(self, agent: str, asked: tuple[Scope, dict[str, str]], receive: Receive, reply: Reply) -> None:
         scope, headers = asked
         name, body = routes.ROUTES[scope["method"], scope["path"]], await _json(receive, headers)
-        kept = await self._house.responses.asked(agent, body) if name == "responses" else Asked(body)
+        kept = await self._house.responses.asked(agent, body) if name in _RESPONSES else Asked(body)
+        run, dialect = Run(new_id(), agent), TRIGGERED if kept.compacts and name == "responses" else SURFACES[name]
+        seal = await self._house.responses.compactions.sealer(run) if dialect.compacts else str
         if self._agent(headers) != agent:  # a body may take its time, in which an agent may be removed
             raise _unknown_key()
         said = hints(headers)
         if kept.sensitivity is not None:  # what continues from something private is private
             said = msgspec.structs.replace(said, sensitivity=raised(kept.sensitivity, said.sensitivity))
         reply.beat = _PING if name == "messages" else reply.beat
+        if name == "compact":  # its client keeps it by itself: nothing is continued from it by its id
+            kept = Asked(kept.body, sensitivity=kept.sensitivity)
         sent = Sent(
-            dialect=SURFACES[name],
+            dialect=dialect,
             body=kept.body,
             headers={name: value for name, value in headers.items() if _travels(name)},
             query=f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "",
+            seal=seal,
         )
-        run = Run(new_id(), agent)
         if kept.background:
             await background.serve(self._house, run, kept, (sent, said), reply)
             return
@@ -157,8 +163,8 @@ def _unknown_key() -> Refusal:
 def _unserved(method: str, path: str, headers: dict[str, str]) -> Refusal:
     if path == "/v1/responses" and method == "GET" and headers.get("upgrade"):
         return UpgradeRequired("WebSockets are not spoken here. Send POST /v1/responses.")
-    if path == "/v1/responses/compact":
-        return BadRequest("'compact' is not served here. Send POST /v1/responses with a shorter 'input' instead.")
+    if allowed := routes.methods(path):
+        return WrongMethod(f"{method} {path[:80]} is not served here: use {' or '.join(allowed)}.", allowed)
     return NotFound(f"{method} {path[:80]} is not served here. {_SERVED}")
 
 

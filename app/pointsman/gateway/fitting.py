@@ -43,11 +43,12 @@ class Fitting:
         """Set the proposal where no model but the starter is here; `later` lets the start be over first."""
         if later:
             await asyncio.sleep(_LATER)
-        self._house.proposal = None
+        self._house.proposal = self._house.downloads.offer = None
         if not self._has_one():
             _, rows = await self._rows()
             best = offers.proposal(rows)
             self._house.proposal = _proposed(best) if best else None
+            self._house.downloads.offer = _told(best) if best else None
         return self._house.proposal
 
     def _has_one(self) -> bool:

@@ -60,7 +60,7 @@ class Watch:
             self._open[agent] = _Open(alarm)
         before, run.state = run.state, "asking"
         try:
-            await self._ask(agent, decision, self._open[agent])
+            await self._ask(run, decision, self._open[agent])
         finally:
             run.state = before
 
@@ -91,19 +91,22 @@ class Watch:
         _keep(self._talks, key, seen.trail, _TALKS)
         return alarm
 
-    async def _ask(self, agent: str, decision: Decision, opened: _Open) -> None:
-        """Put the question or join it, pause the agent, and hold the request; return where the agent may go on."""
-        approvals = self._house.approvals
+    async def _ask(self, run: Run, decision: Decision, opened: _Open) -> None:
+        """Put the question or join it, pause the agent, and hold the request; return where the agent may go on.
+
+        A request that nobody holds a connection for waits as long as the question lives.
+        """
+        agent, approvals = decision.who.agent, self._house.approvals
 
         async def grant(_asked: Question, _answer: Answer) -> None:
             await self._resume(agent)
 
-        case = approvals.new_case(opened.key, "runaway")
+        case = approvals.new_case(opened.key, "runaway", held=not self._house.responses.unattended(run))
         asked = _question(decision, opened.alarm, case, self._house.sessions.since(decision.who.session))
         with approvals.waiting(case, asked, grant) as found:
             opened.found = found
             await asyncio.shield(self._set_paused(agent, opened))
-            await asyncio.wait([found.ended], timeout=max(0.0, case.waits_until - time.time()))
+            await approvals.ended(found, case)
         self._see_whether_resumed(agent)
         if self._open.get(agent) is opened:
             raise Paused(_refusal(agent, opened))

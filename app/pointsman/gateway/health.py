@@ -21,6 +21,11 @@ class Health:
         """An attempt failed through the target's own fault."""
         self._breakers[target] = self._breakers.get(target, Breaker()).failed(now)
 
+    def rests(self, target: str, now: float) -> float:
+        """Seconds until it is tried again; none where it does not rest."""
+        breaker = self._breakers.get(target)
+        return max(0.0, breaker.retry_at - now) if breaker is not None and breaker.state(now) == "open" else 0.0
+
     def down(self, now: float) -> Mapping[str, str]:
         """A sentence for each target whose breaker is open."""
         return {

@@ -16,11 +16,12 @@ import msgspec
 from pointsman.core import keeping
 from pointsman.core.errors import BadRequest, NotFound, PreviousNotFound, TooLarge
 from pointsman.core.facts import raised
-from pointsman.gateway.following import Told, replayed
+from pointsman.gateway.compaction import Compactions
+from pointsman.gateway.following import Room, Told, replayed
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
 from pointsman.store.responses import KeptResponse, Responses
-from pointsman.wire import stored
+from pointsman.wire import compacting, stored
 
 if TYPE_CHECKING:
     from pointsman.gateway.house import House
@@ -35,7 +36,7 @@ _MOST = 32 * 2**20  # bytes of a conversation that is put together again
 class Asked(msgspec.Struct, frozen=True):
     """A request with its whole conversation: `body` is what is answered, `items` all that goes in.
 
-    `sensitivity` is what was ruled of what it continues from.
+    `sensitivity` is what was ruled of what it continues from. `compacts`: a summary is asked for, not an answer.
     """
 
     body: bytes
@@ -45,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True):
     background: bool = False
     stream: bool = False
     sensitivity: str | None = None
+    compacts: bool = False
 
 
 class _Referred(msgspec.Struct, frozen=True):
@@ -56,10 +58,11 @@ class _Referred(msgspec.Struct, frozen=True):
 
 
 class Working(Protocol):
-    """A response that is being made in the background, of what went in."""
+    """A response that is being made in the background, of what went in; `held` bytes are kept for it meanwhile."""
 
     items: bytes
     events: Told
+    held: int
 
     def told(self) -> bytes:
         """The response as it stands."""
@@ -74,7 +77,9 @@ class KeptResponses:
     def __init__(self, house: House) -> None:
         self._house = house
         self.store = Responses(house.paths.responses, house.keychain.seal_key)
+        self.compactions = Compactions(house.keychain.seal_key)
         self.working: dict[tuple[str, str], Working] = {}
+        self.room = Room()
         self._heard: OrderedDict[tuple[str, str], Told] = OrderedDict()
 
     async def asked(self, agent: str, body: bytes) -> Asked:
@@ -86,17 +91,20 @@ class KeptResponses:
         items = put.items
         if previous is not None:
             before = await self._before(agent, previous)
-            items = [*stored.apart(before.items), *stored.spoken(before.response), *items]
+            items = [*stored.before(before.items, before.response), *stored.spoken(before.response), *items]
             sensitivity = raised(before.sensitivity, sensitivity)
+        opened = await self.compactions.opened(agent, items)
+        items = opened.items
+        sensitivity = raised(opened.sensitivity, sensitivity) if opened.sensitivity else sensitivity
         store = given.store is not False
         whole = stored.joined(items) if store else b""
-        changed = previous is not None or put.found
+        changed = previous is not None or put.found or opened.found
         if changed or given.background is not None:
             body = stored.expanded(body, items if changed else None)
         if len(body) > _MOST:
             raise TooLarge(f"The whole conversation is over {_MOST // 2**20} MB, the most that Pointsman takes.")
         asked = Asked(body, whole, previous, store, bool(given.background), bool(given.stream))
-        return msgspec.structs.replace(asked, sensitivity=sensitivity)
+        return msgspec.structs.replace(asked, sensitivity=sensitivity, compacts=compacting.triggered(items))
 
     async def _referred(self, agent: str, items: list[msgspec.Raw], names: list[str | None]) -> _Referred:
         """The items, each that only names a kept one in full. Raises `NotFound`."""
@@ -167,11 +175,14 @@ class KeptResponses:
         heard = self._heard.get((agent, id_))
         return heard.after(number) if heard else replayed(response, number)
 
-    def heard(self, key: tuple[str, str], events: Told) -> None:
-        """Remember the events of a stream that has ended, for its client may have lost it before."""
+    def heard(self, key: tuple[str, str], events: Told, *, again: bool) -> None:
+        """Its events are all there. `again`: they are remembered, for its client may have lost the stream before."""
+        if not again:
+            self.room.leave(events)
+            return
         self._heard[key] = events
         if len(self._heard) > _HEARD:
-            self._heard.popitem(last=False)
+            self.room.leave(self._heard.popitem(last=False)[1])
 
     async def items(self, agent: str, id_: str, query: dict[str, str]) -> bytes:
         """What went in, a page of it."""
@@ -182,7 +193,7 @@ class KeptResponses:
         """It is gone from this machine; what is being made is stopped first."""
         if working := self.working.get((agent, id_)):
             await working.cancel()
-        self._heard.pop((agent, id_), None)
+        self._unheard((agent, id_))
         if not await self.store.delete(agent, id_):
             raise _unknown(id_)
         return msgspec.json.encode({"id": id_, "object": "response", "deleted": True})
@@ -191,8 +202,12 @@ class KeptResponses:
         """Its key is gone: nobody may ask for these any more."""
         await asyncio.gather(*(one.cancel() for (owner, _), one in list(self.working.items()) if owner == agent))
         for key in [key for key in self._heard if key[0] == agent]:
-            del self._heard[key]
+            self._unheard(key)
         await self.store.forget(agent=agent)
+
+    def _unheard(self, key: tuple[str, str]) -> None:
+        if (events := self._heard.pop(key, None)) is not None:
+            self.room.leave(events)
 
     async def cancel(self, agent: str, id_: str) -> bytes:
         """Stop what is made in the background; what was used until then is settled."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from pointsman.core.errors import BadRequest, ContextExceeded, Refusal, UpstreamFailed
+from pointsman.core.errors import BadRequest, Busy, ContextExceeded, Refusal, UpstreamFailed
 from pointsman.core.pricing import Meters
 from pointsman.engines import protocol
 from pointsman.engines.failures import ModelUnloadable, WorkerDied
@@ -34,13 +34,16 @@ class Local:
         try:
             async for frame in way:
                 yield frame
-        except (WorkerDied, ModelUnloadable) as error:
+        except WorkerDied as error:
+            raise AttemptFailed(UpstreamFailed(error.sentence), again=True, fault=error.fault) from None
+        except ModelUnloadable as error:
             raise AttemptFailed(UpstreamFailed(error.sentence), again=True) from None
         finally:
             await way.aclose()
 
     async def _text(self, job: Job) -> AsyncGenerator[Frame, None]:
         prompt = job.sent.dialect.prompt(job.sent.body)
+        job.tally.lost = tuple(dict.fromkeys([*prompt.lost, *worker.lost(prompt)]))
         command = protocol.Chat(id=_id(job), max_tokens=job.attempt.output, **worker.fields(prompt))
         async with aclosing(self._events(job, command)) as events:
             async for frame in translated(_heard(events, job.tally), job, prompt):
@@ -128,4 +131,6 @@ def _neutral(event: protocol.Answer, calls: int, tally: Tally) -> Iterator[Event
 def _engine_refusal(event: protocol.Failed) -> Refusal:
     if event.code == "context_exceeded":
         return ContextExceeded(event.message)
+    if event.code == "busy":
+        return Busy(event.message)
     return BadRequest(event.message) if event.code == "bad_request" else UpstreamFailed(event.message)

@@ -156,6 +156,15 @@ PATHS: dict[str, dict[str, Any]] = {
         ),
     },
     "/v1/responses": {"post": _posted("Responses", _RESPONSES, [], answer=_RESPONSE)},
+    "/v1/responses/compact": {
+        "post": _posted(
+            "A conversation as a summary that stands for it",
+            {"input": _INPUT, "previous_response_id": {"type": "string"}},
+            [],
+            answer=_holds("id", "object", "created_at", "output", "usage"),
+            stream=False,
+        ),
+    },
     "/v1/responses/{response_id}": {
         "get": _operation(
             "A kept response, as it stands",

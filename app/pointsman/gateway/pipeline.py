@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from urllib.parse import unquote
@@ -17,10 +18,10 @@ from pointsman.core.errors import (
     Paused,
     PaymentRequired,
     Refusal,
+    Resting,
     Stopped,
     TimedOut,
     Unanswerable,
-    Unavailable,
 )
 from pointsman.core.events import MoneyMoved, RequestStarted
 from pointsman.core.request import Hints, Verdict
@@ -146,7 +147,7 @@ async def _attempts(call: Call, decision: Decision) -> None:
             failed = error.refusal
         else:
             return
-    raise failed or _nothing(decision)
+    raise failed or _nothing(call.house, decision)
 
 
 async def _answer(call: Call, decision: Decision, tried: tuple[Attempt, int], hold: Reserved) -> None:
@@ -219,14 +220,13 @@ async def _refuse(call: Call, refusal: Refusal) -> None:
     await reply.send(body, last=True)
 
 
-def _nothing(decision: Decision) -> Refusal:
+def _nothing(house: House, decision: Decision) -> Refusal:
     """No attempt is left in the plan: say why."""
     asked, dropped, targets = decision.request, decision.plan.dropped, decision.catalog.targets
     if dropped and all("data may not go" in one.reason for one in dropped):
         reasons = "; ".join(f"{one.target}: {one.reason}" for one in dropped[:6])
         return Forbidden(f"This request may not run anywhere. {reasons}.")
-    kind = Unavailable if any(one.passing for one in dropped) else Unanswerable
-    if not asked.embeds:
-        return kind(unanswered.sentence(dropped))
     makers = [name for name, target in targets.items() if "embeddings" in target.can]
-    return kind(unanswered.of_vectors(asked.model, dropped, makers))
+    said = unanswered.of_vectors(asked.model, dropped, makers) if asked.embeds else unanswered.sentence(dropped)
+    resting = [house.health.rests(one.target, time.time()) for one in dropped if one.passing]
+    return Resting(said, math.ceil(min(resting)) + 1) if resting else Unanswerable(said)

@@ -6,17 +6,17 @@ from typing import Literal
 
 import msgspec
 
-from pointsman.core import squeeze
+from pointsman.core import privacy, squeeze
 from pointsman.core.amounts import dollars
 from pointsman.core.approval import Case
 from pointsman.core.budget import Account, Short
-from pointsman.core.catalog import Allowance
+from pointsman.core.catalog import Allowance, Provider
 from pointsman.core.errors import Forbidden, PaymentRequired, Refusal
 from pointsman.core.routing import Attempt, plan
 from pointsman.gateway.house import House
 from pointsman.gateway.run import Decision
 from pointsman.store import own_models
-from pointsman.wire.admin import CapState, FindingCount, Question
+from pointsman.wire.admin import CapState, Destination, FindingCount, Question
 
 Kind = Literal["money", "soft", "consent", "price"]
 
@@ -71,8 +71,30 @@ def build(house: House, decision: Decision, need: Need, case: Case) -> Question:
         covers=1,
         price_source=price_source(attempt),
         allowance=own_models.as_text(rules) if rules else None,
-        sentence=squeeze.why_asked(attempt, need.shorts, decision.request.n) if need.shorts else "",
+        sentence=_sentence(decision, need),
+        destination=destination(decision, attempt),
     )
+
+
+def _sentence(decision: Decision, need: Need) -> str:
+    """Why the person is asked of money; of consent, what becomes of the data."""
+    if need.shorts:
+        return squeeze.why_asked(need.attempt, need.shorts, decision.request.n)
+    provider = _provider(decision, need.attempt)
+    return privacy.told(provider) if need.kind == "consent" and provider is not None else ""
+
+
+def destination(decision: Decision, attempt: Attempt) -> Destination | None:
+    """Where an attempt would go, None where that is this machine."""
+    provider = _provider(decision, attempt)
+    if provider is None:
+        return None
+    said = {name: getattr(provider, name) for name in Destination.__struct_fields__ if name != "provider"}
+    return Destination(provider=provider.name, **said)
+
+
+def _provider(decision: Decision, attempt: Attempt) -> Provider | None:
+    return decision.catalog.providers.get(decision.catalog.targets[attempt.target].provider or "")
 
 
 def allowances(house: House, decision: Decision, need: Need) -> list[Allowance]:

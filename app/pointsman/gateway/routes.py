@@ -10,6 +10,7 @@ from msgspec import Struct
 ROUTES = {
     ("POST", "/v1/chat/completions"): "chat",
     ("POST", "/v1/responses"): "responses",
+    ("POST", "/v1/responses/compact"): "compact",
     ("POST", "/v1/messages"): "messages",
     ("POST", "/v1/completions"): "completions",
     ("POST", "/v1/embeddings"): "embeddings",
@@ -46,6 +47,12 @@ def find(method: str, path: str) -> Found | None:
         if known == method and (matched := pattern.fullmatch(path)):
             return Found(name, matched[1])
     return None
+
+
+def methods(path: str) -> tuple[str, ...]:
+    """The methods that serve a path, as `Allow` lists them; none where nothing does."""
+    known = sorted({method for method, _ in ROUTES if find(method, path)})
+    return tuple(sorted({*known, "HEAD"})) if known else ()
 
 
 def _pattern(path: str) -> re.Pattern[str]:

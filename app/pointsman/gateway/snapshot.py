@@ -36,7 +36,8 @@ async def take(house: House, address: str, started: float) -> Snapshot:
         agents=await agents(house, now, counts, day),
         models=models(house),
         downloads=house.downloads.states(),
-        proposal=house.proposal,
+        proposal=house.proposal if house.downloads.offer else None,
+        offer=house.downloads.offer,
     )
 
 
@@ -106,6 +107,7 @@ def models(house: House) -> list[ModelState]:
             active=state.active,
             waiting=state.waiting,
             sentence=state.sentence or None,
+            program=house.downloads.programs.get(state.name, ""),
         )
         for state in house.supervisor.states()
         if state.name not in house.downloads.absent

@@ -5,18 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 
-from pointsman.gateway.attempts import Frame, Job
+from pointsman.core.errors import UpstreamFailed
+from pointsman.gateway.attempts import AttemptFailed, Frame, Job
 from pointsman.wire import body as body_
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.bridge import Bridge
-from pointsman.wire.translate.neutral import Began, Event, Prompt
+from pointsman.wire.translate.neutral import Began, Ended, Event, Prompt, Said
 
 
 async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prompt) -> AsyncGenerator[Frame, None]:
     """Each event at once where the client streams; else one frame at the end."""
     writer = job.sent.dialect.writer(_about(job, prompt))
     bridge, kept = Bridge(prompt.tools), list[Event]()
+    said = False
     async for heard in events:
+        said = said or isinstance(heard, Said)
+        if job.sent.dialect.compacts and isinstance(heard, Ended):
+            _check_summary(heard, said=said)
         for event in bridge.over(heard):
             if job.request.stream:
                 for data in writer.stream(event):
@@ -27,6 +32,13 @@ async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prom
         yield Frame(writer.whole(kept))
 
 
+def _check_summary(end: Ended, *, said: bool) -> None:
+    """A summary that is cut or empty would lose the conversation: none at all lets its client keep it."""
+    if not said or end.finish in ("length", "content_filter"):
+        why = "was cut at its limit" if end.finish == "length" else "holds nothing"
+        raise AttemptFailed(UpstreamFailed(f"The summary of this conversation {why}."), again=True, fault=False)
+
+
 def _about(job: Job, prompt: Prompt) -> Answering:
     asked = body_.readable(job.sent.body) if job.sent.dialect.repeats else {}
     return Answering(
@@ -35,4 +47,5 @@ def _about(job: Job, prompt: Prompt) -> Answering:
         created=int(time.time()),
         usage=prompt.usage,
         asked=asked,
+        seal=job.sent.seal,
     )

@@ -23,6 +23,7 @@ RemoveAgent = admin_access.RemoveAgent
 SetKey = admin_access.SetKey
 RemoveKey = admin_access.RemoveKey
 TestKey = admin_access.TestKey
+Destination = admin_access.Destination
 AuditList = admin_records.AuditList
 AuditPage = admin_records.AuditPage
 AuditShow = admin_records.AuditShow
@@ -44,6 +45,7 @@ ListPulls = admin_models.ListPulls
 RemoveModel = admin_models.RemoveModel
 LoadModel = admin_models.LoadModel
 UnloadModel = admin_models.UnloadModel
+ModelState = admin_models.ModelState
 
 
 class CapState(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,8 +121,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     `about` and `at_most` are what the request may cost, None when the price is unknown; `over` is what is
     missing under `cap`. The agent's connection waits until `waits_until`; the question itself lives until
     `expires`. `local_model` could answer on this machine, None when none can. `allowance` is the TOML that
-    scope "always" would write, None where it cannot; `sentence` says what was seen of a runaway agent, or why the
-    person is asked although the cap says something else.
+    scope "always" would write, None where it cannot; `sentence` says what was seen of a runaway agent, why the
+    person is asked although the cap says something else, or what `destination` does with private data.
     `tokens_in` is likely, `tokens_bound` never exceeded, None when not worked out.
     """
 
@@ -151,6 +153,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     allowance: str | None = None
     sentence: str = ""
     tokens_bound: int | None = None
+    destination: Destination | None = None
 
 
 class GrantState(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,20 +190,11 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     all_paused_until: float | None = None
 
 
-class ModelState(msgspec.Struct, frozen=True, kw_only=True):
-    """A local model and its worker: unloaded, loading, ready or broken (then `sentence` says why)."""
-
-    name: str
-    state: str
-    resident_bytes: int
-    tokens_per_second: float | None
-    active: int
-    waiting: int
-    sentence: str | None
-
-
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the tray shows, at one moment. `proposal`: a model to begin with, where there is none yet."""
+    """Everything that the tray shows, at one moment.
+
+    `proposal`: a model to begin with, where there is none yet but the starter, as a sentence; `offer`: the same in parts.
+    """
 
     protocol: int
     version: str
@@ -218,6 +212,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     models: list[ModelState]
     downloads: list[Download] = []
     proposal: str | None = None
+    offer: FitRow | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

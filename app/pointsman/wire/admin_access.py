@@ -41,3 +41,13 @@ class TestKey(msgspec.Struct, frozen=True, tag="test_key"):
     """Ask the provider for its models with the key kept."""
 
     provider: str
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a request would go, as its provider says of itself; None: it does not say it."""
+
+    provider: str
+    region: str | None
+    retention_days: int | None
+    trains_on_data: bool | None
+    terms: str | None

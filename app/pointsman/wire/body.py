@@ -32,13 +32,15 @@ _fields = msgspec.json.Decoder(Fields)
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What differs in the body that goes upstream: the model's name there, the most tokens out, how it is billed.
 
-    `reasoning`: it may hold what another answer's model thought, as chat completions' `reasoning_content`.
+    `reasoning`: it may hold what another answer's model thought, as chat completions' `reasoning_content`. `compacts`:
+    the provider makes compactions by itself.
     """
 
     model: str
     output: int
     limit_field: str = "max_tokens"
     reasoning: bool = True
+    compacts: bool = False
     service_tier: str | None = None
 
 

@@ -18,7 +18,7 @@ from pointsman.wire.shaping import shaped
 
 _SENSED_APART = ("messages", "model")
 _PARTS = ("text", "refusal", "image_url")  # parts whose tokens can be bounded
-_REASONING = "reasoning_content"  # where DeepSeek, vLLM and we ourselves put what a model thought
+REASONING = "reasoning_content"  # where DeepSeek, vLLM and we ourselves put what a model thought
 _TOOLS = ("function", "custom")  # tools that the client runs; a provider's own cost extra
 # Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
 _PRICED = frozenset(
@@ -191,7 +191,7 @@ def _without_reasoning(messages: msgspec.Raw) -> msgspec.Raw:
     """The messages without what a model thought; all else of them keeps its bytes."""
     kept = msgspec.json.decode(messages, type=list[body_.Fields])
     for message in kept:
-        message.pop(_REASONING, None)
+        message.pop(REASONING, None)
     return msgspec.Raw(msgspec.json.encode(kept))
 
 
@@ -203,7 +203,7 @@ def splice(body: bytes, change: Change) -> bytes:
     """
     fields = body_.fields(body)
     fields["model"] = body_.raw(change.model)
-    if not change.reasoning and _REASONING.encode() in bytes(fields["messages"]):
+    if not change.reasoning and REASONING.encode() in bytes(fields["messages"]):
         fields["messages"] = _without_reasoning(fields["messages"])
     given = [body_.number(fields.pop(name, None)) for name in ("max_tokens", "max_completion_tokens")]
     bounds = [limit for limit in given if limit is not None]

@@ -19,6 +19,7 @@ from pointsman.wire.shaping import shaped
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.answers.chat import usage
 from pointsman.wire.translate.neutral import Ended, Event, Prompt, Said, Text, Turn
+from pointsman.wire.translate.prompts.unread import leaves, unread
 
 NAME = "completions"
 _SENSED_APART = ("prompt", "model")
@@ -58,6 +59,8 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 _bodies = msgspec.json.Decoder(_Body)
+# The vendor's chances have another shape in every other dialect.
+_READ = leaves(*(name for name in _Body.__struct_fields__ if name not in ("logprobs", "logit_bias")))
 
 
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
@@ -87,7 +90,7 @@ def prompt(body: bytes) -> Prompt:
     """The prompt that a body holds."""
     peek, said = _peek(body)
     stop = [peek.stop] if isinstance(peek.stop, str) else peek.stop or []
-    lost = (*(["logprobs"] if peek.logprobs else ()), *(["logit_bias"] if peek.logit_bias else ()))
+    lost = unread(body_.readable(body), _READ)
     return Prompt(
         model=peek.model,
         turns=(Turn("user", (Text(said),)),),
@@ -95,7 +98,7 @@ def prompt(body: bytes) -> Prompt:
         stop=tuple(stop),
         stream=bool(peek.stream),
         usage=bool(peek.stream_options and peek.stream_options.include_usage),
-        lost=lost,
+        lost=tuple(lost),
         **{name: getattr(peek, name) for name in _SAME},
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from pointsman.core.request import Hints, Request
-from pointsman.wire import chat, messages, responses
+from pointsman.wire import chat, messages, omitted, responses
 from pointsman.wire.body import Change, Sense, understood
 from pointsman.wire.scan import ChatScan, MessagesScan, ResponsesScan, Scan
 from pointsman.wire.translate.answers import Reader, Writing
@@ -25,7 +25,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """How a dialect is read, sent on and understood. `path` is where a provider's base address serves it.
 
     `prompt` reads a body into the neutral form and `write` makes one of it, without what it has no place for, which
-    `lost` names; `reader` and `writer` do the same for answers. `repeats`: an answer tells again what was asked.
+    `lost` names, as `omitted` does for `splice`; `reader` and `writer` do the same for answers. `repeats`: an answer
+    tells again what was asked. `compacts`: a summary of the conversation is asked for.
     """
 
     name: str
@@ -35,10 +36,12 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     scan: Callable[[], Scan]
     prompt: Callable[[bytes], Prompt]
     write: Callable[[Prompt, Change], bytes]
-    lost: Callable[[Prompt], list[str]]
+    lost: Callable[[Prompt, Change], list[str]]
+    omitted: Callable[[bytes, Change], list[str]]
     reader: Callable[[], Reader]
     writer: Writing
     repeats: bool = False
+    compacts: bool = False
 
 
 def checked(dialect: Dialect) -> Dialect:
@@ -47,7 +50,7 @@ def checked(dialect: Dialect) -> Dialect:
     return msgspec.structs.replace(dialect, **work)
 
 
-_OF_THE_CLIENT = ("read", "splice", "prompt", "write", "lost")
+_OF_THE_CLIENT = ("read", "splice", "prompt", "write", "lost", "omitted")
 DIALECTS = {
     one.name: checked(one)
     for one in (
@@ -60,6 +63,7 @@ DIALECTS = {
             prompt=chat_prompts.read,
             write=chat_prompts.write,
             lost=chat_prompts.lost,
+            omitted=omitted.chat,
             reader=ChatReader,
             writer=ChatWriter,
         ),
@@ -72,6 +76,7 @@ DIALECTS = {
             prompt=responses_prompts.read,
             write=responses_prompts.write,
             lost=responses_prompts.lost,
+            omitted=omitted.of_responses,
             reader=ResponsesReader,
             writer=ResponsesWriter,
             repeats=True,
@@ -85,6 +90,7 @@ DIALECTS = {
             prompt=messages_prompts.read,
             write=messages_prompts.write,
             lost=messages_prompts.lost,
+            omitted=omitted.of_messages,
             reader=MessagesReader,
             writer=MessagesWriter,
         ),

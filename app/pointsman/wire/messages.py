@@ -74,7 +74,7 @@ class _Block(msgspec.Struct, frozen=True):
 
 class _Head(msgspec.Struct, frozen=True):
     role: str
-    content: str | list[_Block]
+    content: str | list[_Block] = ""
 
 
 class _Tool(msgspec.Struct, frozen=True):
@@ -154,7 +154,7 @@ def _head(raw: msgspec.Raw, at: int) -> _Head:
     try:
         return _heads.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest(f"Message {at + 1} does not fit Anthropic messages: it needs a role and content.") from None
+        raise BadRequest(f"Message {at + 1} does not fit Anthropic messages: it needs a role.") from None
 
 
 def _message(raw: bytes, head: _Head, sense: Sense) -> Message:
@@ -259,7 +259,7 @@ def splice(body: bytes, change: Change) -> bytes:
 def _believed(messages: msgspec.Raw) -> msgspec.Raw:
     """The messages without blocks that another model thought, and without those that held nothing else."""
     kept = []
-    for message in msgspec.json.decode(messages, type=list[body_.Fields]):
+    for message in _spoken(messages):
         content = message.get("content", msgspec.Raw())
         if bytes(content).startswith(b"["):
             blocks = msgspec.json.decode(content, type=list[msgspec.Raw])
@@ -270,6 +270,17 @@ def _believed(messages: msgspec.Raw) -> msgspec.Raw:
                 message["content"] = msgspec.Raw(msgspec.json.encode(own))
         kept.append(message)
     return msgspec.Raw(msgspec.json.encode(kept))
+
+
+def holds_foreign(body: bytes) -> bool:
+    """Whether a block in it was thought by another model."""
+    contents = (message.get("content", msgspec.Raw()) for message in _spoken(body_.fields(body)["messages"]))
+    lists = [msgspec.json.decode(one, type=list[msgspec.Raw]) for one in contents if bytes(one).startswith(b"[")]
+    return any(FOREIGN.encode() in bytes(block) and _foreign(block) for blocks in lists for block in blocks)
+
+
+def _spoken(messages: msgspec.Raw) -> list[body_.Fields]:
+    return msgspec.json.decode(messages, type=list[body_.Fields])
 
 
 def _foreign(block: msgspec.Raw) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pointsman.core.errors import Fault, Refusal, UpstreamSaid
+from pointsman.core.errors import Fault, Refusal, Resting, UpstreamSaid, WrongMethod
 from pointsman.wire import body as body_
 from pointsman.wire import sse
 from pointsman.wire.faults import TOO_LONG
@@ -32,6 +32,7 @@ _ANTHROPIC = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
+_SHARED = ("insufficient_quota", "usage_not_included", TOO_LONG)  # words that both of OpenAI's dialects have
 _LATER = (408, 409, 429)  # statuses that time may mend, as those from 500 on
 _TOO_LONG = "prompt is too long"  # what agents of Messages look for, as their vendor names no code
 _FIRST = 2**20  # bytes in which the first event ends
@@ -66,9 +67,8 @@ def failure(refusal: Refusal) -> dict[str, str]:
 
     Codex tries again after `server_error` and `rate_limit_exceeded`; after `invalid_prompt` it shows the sentence.
     """
-    fault = _fault(refusal)
-    if fault.dialect == "responses" and fault.code:
-        code = fault.code
+    if said := vendors_code(refusal):
+        code = said
     elif _code(refusal) == TOO_LONG:
         code = TOO_LONG
     elif refusal.status == 429:
@@ -76,6 +76,15 @@ def failure(refusal: Refusal) -> dict[str, str]:
     else:
         code = "server_error" if _later(refusal) else "invalid_prompt"
     return {"code": code, "message": message(refusal)}
+
+
+def vendors_code(refusal: Refusal | None) -> str | None:
+    """The code that a client of Responses knows from its vendor, None where nobody said one.
+
+    A word of another dialect stands too where it tells apart what one status does not: no money, and too fast.
+    """
+    fault = refusal.fault if isinstance(refusal, UpstreamSaid) else Fault()
+    return fault.code if fault.dialect == "responses" or fault.code in _SHARED else None
 
 
 def _later(refusal: Refusal) -> bool:
@@ -107,7 +116,12 @@ def headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     """
     if isinstance(refusal, UpstreamSaid):
         return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in refusal.headers.items()]
-    return [(b"x-should-retry", b"true" if refusal.retry else b"false")]
+    told = [(b"x-should-retry", b"true" if refusal.retry else b"false")]
+    if isinstance(refusal, WrongMethod):
+        told.append((b"allow", ", ".join(refusal.allowed).encode()))
+    if isinstance(refusal, Resting):
+        told.append((b"retry-after", b"%d" % refusal.seconds))
+    return told
 
 
 def message(refusal: Refusal) -> str:

@@ -25,11 +25,13 @@ _RESULTS = (
     *("function_call_output", "custom_tool_call_output", "local_shell_call_output", "shell_call_output"),
     *("apply_patch_call_output", "tool_search_output"),
 )
+COMPACTIONS = ("compaction", "compaction_summary", "context_compaction")
+"""What clients call the item that stands for a conversation. Only its maker can read what it holds."""
 # Items whose tokens their bytes bound. Any other may stand for text that is not in the request.
 _ITEMS = frozenset(
     [
         *("message", "function_call", "custom_tool_call", "reasoning", "local_shell_call", "shell_call"),
-        *("apply_patch_call", "additional_tools", "tool_search_call", *_RESULTS),
+        *("apply_patch_call", "additional_tools", "tool_search_call", "compaction_trigger", *COMPACTIONS, *_RESULTS),
     ]
 )
 _TOOLS = ("function", "custom", "namespace", "local_shell", "shell", "apply_patch", "tool_search")
@@ -129,6 +131,7 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
         schema=bool(peek.text and peek.text.format and peek.text.format.type != "text"),
         wants_usage=True,
         unpriced=_unpriced(peek, items, fields),
+        sealed=any(item.type in COMPACTIONS for item in items),
         rest=body_.rest(fields, _SENSED_APART, sense),
         last_user=next((_said(item) for item in reversed(items) if item.role == "user"), "")[: body_.LAST_USER],
         system=next((_said(item) for item in items if item.role in ("system", "developer")), "")[: body_.SYSTEM],

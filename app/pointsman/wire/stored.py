@@ -14,7 +14,7 @@ import msgspec
 from pointsman.core.errors import BadRequest
 from pointsman.wire import body as body_
 from pointsman.wire import sse
-from pointsman.wire.responses import foreign
+from pointsman.wire.responses import COMPACTIONS, foreign
 from pointsman.wire.scan import UNREADABLE
 
 _ENDS = (b"response.completed", b"response.incomplete", b"response.failed")
@@ -93,6 +93,12 @@ def joined(rows: Sequence[msgspec.Raw]) -> bytes:
 def apart(rows: bytes) -> list[msgspec.Raw]:
     """A list's items."""
     return msgspec.json.decode(rows, type=list[msgspec.Raw])
+
+
+def before(rows: bytes, response: bytes) -> list[msgspec.Raw]:
+    """What went in before a response, as far as it counts still: its compaction stands for all of that."""
+    output = _outputs.decode(response).output
+    return [] if any(_items.decode(raw).type in COMPACTIONS for raw in output) else apart(rows)
 
 
 def expanded(body: bytes, rows: Sequence[msgspec.Raw] | None) -> bytes:
@@ -220,7 +226,7 @@ def ended(frame: bytes) -> bytes | None:
 
 def page(rows: bytes, query: Mapping[str, str]) -> bytes:
     """The items of a request as its vendor lists them: the newest first, unless `order` says otherwise."""
-    found = [_listed(raw, at) for at, raw in enumerate(apart(rows)) if bytes(raw)[:1] == b"{"]
+    found = [listed(raw, at) for at, raw in enumerate(apart(rows)) if bytes(raw)[:1] == b"{"]
     if query.get("order", "desc") != "asc":
         found.reverse()
     ids = [one["id"] for one in found]
@@ -232,7 +238,7 @@ def page(rows: bytes, query: Mapping[str, str]) -> bytes:
     return msgspec.json.encode({"object": "list", "data": part, **ends, "has_more": len(found) > start + most})
 
 
-def _listed(raw: msgspec.Raw, at: int) -> dict[str, Any]:
+def listed(raw: msgspec.Raw, at: int) -> dict[str, Any]:
     """An item with an id, its text as parts."""
     item: dict[str, Any] = msgspec.json.decode(raw)
     item.setdefault("type", "message")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pointsman.engines.protocol import Chat, Logprob
+from pointsman.wire.body import Change
 from pointsman.wire.translate.prompts import chat, messages, responses, worker
 
 
@@ -38,7 +39,8 @@ def test_nothing_asked() -> None:
 def test_bias_has_no_place_elsewhere() -> None:
     """The other dialects say that they lose it."""
     prompt = chat.read(b'{"model": "m", "messages": [], "logit_bias": {"1": 2}}')
-    assert "logit_bias" in messages.lost(prompt) and "logit_bias" in responses.lost(prompt)
+    change = Change(model="m", output=200)
+    assert "logit_bias" in messages.lost(prompt, change) and "logit_bias" in responses.lost(prompt, change)
 
 
 def test_logprobs() -> None:

@@ -35,6 +35,7 @@ WORKER = "worker"
 WAYS = [(client, model) for client in DIALECTS for model in (*DIALECTS, WORKER) if client != model]
 STRICT: dict[str, ModuleType] = {"chat": strict_chat, "responses": strict_responses, "messages": strict_messages}
 
+_CHANGE = Change(model="m", output=400)
 _SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 _PIXEL = "iVBORw0KGgo="
 _USED = Used(fresh=60, read=40, output=12, reasoning=4)
@@ -126,7 +127,7 @@ def turn(client: str, model: str, asked: dict[str, Any], said: Turn) -> dict[str
     prompt = DIALECTS[client].prompt(json.dumps(asked).encode())
     way = _to_worker if model == WORKER else _to_provider
     sent, answered, streamed = way(prompt, model, said)
-    lost = [*prompt.lost, *(() if model == WORKER else DIALECTS[model].lost(prompt))]
+    lost = [*prompt.lost, *(worker.lost(prompt) if model == WORKER else DIALECTS[model].lost(prompt, _CHANGE))]
     writers = [DIALECTS[client].writer(_about(client, asked)) for _ in range(2)]
     whole = writers[0].whole(_over(prompt, answered))
     told = [data.decode() for event in _over(prompt, streamed) for data in writers[1].stream(event)]
@@ -148,7 +149,7 @@ Way = tuple[dict[str, Any], list[Event], list[Event]]
 
 def _to_provider(prompt: Prompt, model: str, said: Turn) -> Way:
     dialect, strict = DIALECTS[model], STRICT[model]
-    sent = json.loads(dialect.write(prompt, Change(model="m", output=400)))
+    sent = json.loads(dialect.write(prompt, _CHANGE))
     strict.check(sent, {"anthropic-version": "1"})
     whole = json.dumps(strict.whole_answer(sent, said, _USED, 1)).encode()
     streamed = b"".join(strict.events({**sent, "stream_options": {"include_usage": True}}, said, _USED, 1))

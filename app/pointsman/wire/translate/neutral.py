@@ -108,6 +108,7 @@ class Format(msgspec.Struct, frozen=True):
     name: str = ""
     schema: msgspec.Raw = msgspec.Raw()
     strict: bool | None = None
+    description: str | None = None
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):

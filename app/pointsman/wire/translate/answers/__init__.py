@@ -15,6 +15,7 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer says of itself: its id, the model's name, when it was made (Unix seconds), and what was asked.
 
     `usage`: the client wants usage in the stream. `asked` are the fields of the request that the answer repeats.
+    `seal` makes of a summary what only this gateway reads again.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     usage: bool = True
     asked: dict[str, Any] = {}
+    seal: Callable[[str], str] = str
 
 
 class Writer(Protocol):

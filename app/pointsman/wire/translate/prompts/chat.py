@@ -27,7 +27,8 @@ from pointsman.wire.translate.neutral import (
     Turn,
     only,
 )
-from pointsman.wire.translate.prompts import free
+from pointsman.wire.translate.prompts import free, losses, shapes
+from pointsman.wire.translate.prompts.unread import leaves, unread
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _WORDS = ("text", "refusal")
@@ -63,6 +64,7 @@ class _Schema(msgspec.Struct, frozen=True):
     name: str = ""
     schema: msgspec.Raw = msgspec.Raw()
     strict: bool | None = None
+    description: str | None = None
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 _bodies = msgspec.json.Decoder(_Body)
+_READ = {**leaves(*_Body.__struct_fields__), **shapes.CHAT}
 _SAME = ("temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "seed", "verbosity", "user")
 
 
@@ -123,7 +126,7 @@ def read(body: bytes) -> Prompt:
         effort=found.reasoning_effort,
         stream=bool(found.stream),
         usage=bool(found.stream_options and found.stream_options.include_usage),
-        lost=tuple(_lost(found)),
+        lost=tuple(dict.fromkeys([*_lost(found), *unread(body_.readable(body), _READ)])),
         **{name: getattr(found, name) for name in _SAME},
     )
 
@@ -215,13 +218,14 @@ def _format(given: _Format | None) -> Format | None:
         return None
     schema = given.json_schema
     if given.type == "json_schema" and schema is not None:
-        return Format("json_schema", schema.name, schema.schema, schema.strict)
+        told = schema.schema if bytes(schema.schema) else msgspec.Raw(b"{}")
+        return Format("json_schema", schema.name, told, schema.strict, schema.description)
     return Format("json_object")
 
 
-def lost(_prompt: Prompt) -> list[str]:
-    """What this dialect has no place for: nothing."""
-    return []
+def lost(prompt: Prompt, change: Change) -> list[str]:
+    """What this dialect has no place for."""
+    return [*losses.thoughts(prompt, told=change.reasoning), *losses.errors(prompt), *losses.grammars(prompt)]
 
 
 def write(prompt: Prompt, change: Change) -> bytes:
@@ -279,6 +283,8 @@ def _told_format(form: Format) -> dict[str, Any]:
     schema: dict[str, Any] = {"name": form.name or "answer", "schema": form.schema}
     if form.strict is not None:
         schema["strict"] = form.strict
+    if form.description:
+        schema["description"] = form.description
     return {"type": "json_schema", "json_schema": schema}
 
 

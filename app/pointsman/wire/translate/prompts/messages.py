@@ -28,7 +28,8 @@ from pointsman.wire.translate.neutral import (
     Tool,
     Turn,
 )
-from pointsman.wire.translate.prompts import free
+from pointsman.wire.translate.prompts import free, losses, shapes
+from pointsman.wire.translate.prompts.unread import leaves, unread
 
 
 class _Tool(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class _Tool(msgspec.Struct, frozen=True):
 
 class _Message(msgspec.Struct, frozen=True):
     role: str
-    content: str | list[dict[str, Any]]
+    content: str | list[dict[str, Any]] = ""
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -65,18 +66,18 @@ class _Body(msgspec.Struct, frozen=True):
     top_k: int | None = None
     stop_sequences: list[str] | None = None
     stream: bool | None = None
-    metadata: dict[str, Any] | None = None
 
 
 _bodies = msgspec.json.Decoder(_Body)
+_READ = {**leaves(*_Body.__struct_fields__), **shapes.MESSAGES}
 _KINDS = {"auto": "auto", "any": "required", "tool": "named", "none": "none"}
 
 
 def read(body: bytes) -> Prompt:
     """The prompt that a body holds. Raises `BadRequest` where a field has the wrong type."""
     found = body_.peek(_bodies, body, "Anthropic messages")
-    lost = [f"tool {tool.name}" for tool in found.tools or () if tool.type not in (None, "custom")]
-    lost += [kind for message in found.messages for kind in _lost(message.content)]
+    lost = [kind for message in found.messages for kind in _lost(message.content)]
+    lost += unread(body_.readable(body), _READ)
     return Prompt(
         model=found.model,
         turns=(*_system(found.system), *(turn for message in found.messages for turn in _turns(message))),
@@ -91,7 +92,7 @@ def read(body: bytes) -> Prompt:
         effort=_effort(found),
         stream=bool(found.stream),
         usage=True,
-        lost=tuple(lost),
+        lost=tuple(dict.fromkeys(lost)),
     )
 
 
@@ -230,9 +231,11 @@ _ID_TAKES_NOT = re.compile(r"[^A-Za-z0-9_-]")
 _ONE_OBJECT = "Answer with one JSON object and nothing else."
 
 
-def lost(prompt: Prompt) -> list[str]:
+def lost(prompt: Prompt, _change: Change) -> list[str]:
     """What this dialect has no place for."""
-    return [name for name in _NO_PLACE if getattr(prompt, name) is not None]
+    named = [name for name in _NO_PLACE if getattr(prompt, name) is not None]
+    named += ["description"] if prompt.format is not None and prompt.format.description else []
+    return [*named, *losses.thoughts(prompt, told=False), *losses.details(prompt), *losses.grammars(prompt)]
 
 
 def write(prompt: Prompt, change: Change) -> bytes:
@@ -318,12 +321,17 @@ def unwrapped_object(call: Call) -> dict[str, Any]:
 
 def _told_attached(part: Image | File) -> dict[str, Any]:
     kind = "image" if isinstance(part, Image) else "document"
+    told = {"type": kind, "source": _source(part)}
+    return told | ({"title": part.name} if isinstance(part, File) and part.name else {})
+
+
+def _source(part: Image | File) -> dict[str, str]:
     if isinstance(part, File) and part.text:
-        return {"type": kind, "source": {"type": "text", "media_type": "text/plain", "data": part.text}}
+        return {"type": "text", "media_type": "text/plain", "data": part.text}
     if not part.url.startswith("data:"):
-        return {"type": kind, "source": {"type": "url", "url": part.url}}
+        return {"type": "url", "url": part.url}
     media, _, data = part.url.removeprefix("data:").partition(";base64,")
-    return {"type": kind, "source": {"type": "base64", "media_type": media, "data": data}}
+    return {"type": "base64", "media_type": media, "data": data}
 
 
 def _told_tool(tool: Tool) -> dict[str, Any]:

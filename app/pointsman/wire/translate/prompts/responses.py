@@ -5,7 +5,7 @@ Shapes: https://platform.openai.com/docs/api-reference/responses/create
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -27,7 +27,8 @@ from pointsman.wire.translate.neutral import (
     Turn,
     only,
 )
-from pointsman.wire.translate.prompts import free
+from pointsman.wire.translate.prompts import free, losses, shapes
+from pointsman.wire.translate.prompts.unread import leaves, unread
 
 
 class _Tool(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class _Item(msgspec.Struct, frozen=True):
     call_id: str = ""
     name: str = ""
     namespace: str = ""
-    arguments: str = ""
+    arguments: Any = ""
     input: str = ""
     output: Any = None
     summary: list[dict[str, Any]] | None = None
@@ -75,6 +76,7 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 _bodies = msgspec.json.Decoder(_Body)
+_READ = {**leaves(*_Body.__struct_fields__), **shapes.RESPONSES}
 _ROLES = ("system", "developer", "user", "assistant")
 _CALLS = ("function_call", "custom_tool_call")
 _RESULTS = ("function_call_output", "custom_tool_call_output")
@@ -104,7 +106,7 @@ def read(body: bytes) -> Prompt:
         user=found.user,
         stream=bool(found.stream),
         usage=True,
-        lost=tuple(_lost(items, offered)),
+        lost=tuple(dict.fromkeys([*_lost(items, found.include or ()), *unread(body_.readable(body), _READ)])),
     )
 
 
@@ -113,25 +115,25 @@ def _word(given: dict[str, Any] | None, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _lost(items: list[_Item], offered: list[_Tool]) -> Iterator[str]:
-    known = ("message", "reasoning", "additional_tools", *_CALLS, *_RESULTS)
-    yield from (f"item {item.type}" for item in items if item.type not in known)
+def _lost(items: list[_Item], include: Iterable[str]) -> Iterator[str]:
+    """Parts that hold nothing that is read, such as a file that only its vendor has; what else is to be told."""
     parts = [
         part for item in items for given in (item.content, item.output) if isinstance(given, list) for part in given
     ]
     for part in (part for part in parts if isinstance(part, dict)):
         if next(_part(part), None) is None and part.get("type") not in _WORDS:
             yield f"part {body_.plain(str(part.get('type')))}"
-    yield from (f"tool {tool.type}" for tool in offered if tool.type not in ("function", "custom", "namespace"))
+    if not set(include) <= {_LOGPROBS, "reasoning.encrypted_content"}:  # reasoning is told in the open
+        yield "include"
 
 
 def _turn(item: _Item) -> Turn | None:
     if item.type in _CALLS:
         free = item.type == "custom_tool_call"
         name = f"{item.namespace}{_APART}{item.name}" if item.namespace else item.name
-        return Turn("assistant", (Call(item.call_id, name, item.input if free else item.arguments, free),))
+        return Turn("assistant", (Call(item.call_id, name, item.input if free else _text(item.arguments), free),))
     if item.type in _RESULTS:
-        given = item.output if isinstance(item.output, str | list) else msgspec.json.encode(item.output).decode()
+        given = item.output if isinstance(item.output, list) else _text(item.output)
         parts = tuple(part for part in _parts(given) if isinstance(part, Text | Image | File))
         return Turn("tool", (Result(item.call_id, parts, free=item.type.startswith("custom")),))
     if item.type == "reasoning":
@@ -142,6 +144,10 @@ def _turn(item: _Item) -> Turn | None:
         return None
     role: Any = item.role if item.role in _ROLES else "user"
     return Turn(role, tuple(_parts(item.content)))
+
+
+def _text(given: Any) -> str:
+    return given if isinstance(given, str) else msgspec.json.encode(given).decode()
 
 
 def _parts(content: str | list[dict[str, Any]]) -> Iterator[Part]:
@@ -187,8 +193,8 @@ def _choice(found: _Body) -> Choice | None:
     if isinstance(given, dict) and given.get("type") == "allowed_tools":
         given = given.get("mode", "auto")
     if isinstance(given, dict):
-        named = given.get("name")
-        return Choice("named", str(named), parallel) if named else Choice("required", "", parallel)
+        named = given.get("name") if given.get("type") in ("function", "custom") else None
+        return Choice("named", str(named), parallel) if named else Choice("auto", "", parallel)
     if given in ("none", "required"):
         return Choice("none" if given == "none" else "required", "", parallel)
     return Choice("auto", "", parallel) if given or parallel is not None else None
@@ -204,16 +210,18 @@ def _allowed(choice: str | dict[str, Any] | None) -> set[str] | None:
 def _format(text: dict[str, Any]) -> Format | None:
     wanted = text.get("format") or {}
     if wanted.get("type") == "json_schema":
-        return Format("json_schema", wanted.get("name", ""), body_.raw(wanted.get("schema", {})), wanted.get("strict"))
+        schema, name = body_.raw(wanted.get("schema", {})), wanted.get("name", "")
+        return Format("json_schema", name, schema, wanted.get("strict"), wanted.get("description"))
     return Format("json_object") if wanted.get("type") == "json_object" else None
 
 
 _NO_PLACE = ("top_k", "min_p", "frequency_penalty", "presence_penalty", "seed", "logit_bias")
 
 
-def lost(prompt: Prompt) -> list[str]:
+def lost(prompt: Prompt, _change: Change) -> list[str]:
     """What this dialect has no place for."""
-    return [*(name for name in _NO_PLACE if getattr(prompt, name) is not None), *(["stop"] if prompt.stop else ())]
+    named = [*(name for name in _NO_PLACE if getattr(prompt, name) is not None), *(["stop"] if prompt.stop else ())]
+    return [*named, *losses.thoughts(prompt, told=False), *losses.errors(prompt), *losses.grammars(prompt)]
 
 
 def write(prompt: Prompt, change: Change) -> bytes:
@@ -304,5 +312,6 @@ def _told_text(prompt: Prompt) -> dict[str, Any]:
         told["format"] = {"type": "json_object"}
     elif form is not None:
         schema = {"name": form.name or "answer", "schema": form.schema, "strict": bool(form.strict)}
+        schema |= {"description": form.description} if form.description else {}
         told["format"] = {"type": "json_schema", **schema}
     return told

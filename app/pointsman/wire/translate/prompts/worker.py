@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.wire.body import understood
 from pointsman.wire.translate.neutral import Prompt
-from pointsman.wire.translate.prompts import chat
+from pointsman.wire.translate.prompts import chat, losses
 
 _SAME = (
     "temperature",
@@ -33,6 +33,16 @@ def fields(prompt: Prompt) -> dict[str, Any]:
     if prompt.effort:  # templates know one of the two names, or neither
         told["template"] = {"reasoning_effort": prompt.effort, "enable_thinking": prompt.effort != "none"}
     return {**told, **options, "messages": chat.messages(prompt), "stop": list(prompt.stop)}
+
+
+_NO_PLACE = ("verbosity",)
+
+
+def lost(prompt: Prompt) -> list[str]:
+    """What a worker has no place for. `user` is none of that: it tells a vendor whose request it is."""
+    named = [name for name in _NO_PLACE if getattr(prompt, name) is not None]
+    named += ["parallel_tool_calls"] if prompt.choice is not None and prompt.choice.parallel is False else []
+    return [*named, *losses.thoughts(prompt, told=True), *losses.errors(prompt), *losses.grammars(prompt)]
 
 
 def logprobs(told: Sequence[Any]) -> msgspec.Raw:
