@@ -55,8 +55,8 @@ def test_a_rule_is_named():
     )
 
 
-def test_consent_names_what_was_found_and_the_rule():
-    """Kinds and counts, never values."""
+def test_consent_names_what_was_found_the_rule_and_what_becomes_of_it():
+    """Kinds and counts, never values; and what the provider says of data."""
     why = view(samples.consent()).why
     assert [(chip.text, chip.secret) for chip in why.chips] == [
         ("2 e-mail addresses", False),
@@ -64,6 +64,7 @@ def test_consent_names_what_was_found_and_the_rule():
         ("1 secret key", True),
     ]
     assert why.text == (
+        "OpenAI does not say where data stays, keeps it for 30 days, and does not train on it. "
         "Also in this request: 31 messages, 12,480 tokens, nothing else found. "
         "You are asked by the rule “private data stays here”."
     )

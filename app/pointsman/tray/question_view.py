@@ -238,7 +238,8 @@ def _consent_why(question: Question) -> WhyView:
     chips = tuple(ChipView(words.found(one.kind, one.count), one.kind == "secret_key") for one in question.findings)
     size = f"{words.count(question.messages, 'message')}, {words.count(question.tokens_in, 'token')}"
     text = f"Also in this request: {size}, nothing else found. You are asked by the rule “{question.rule}”."
-    return WhyView(title="What would leave this machine", chips=chips, text=text)
+    told = f"{question.sentence} {text}".strip()  # what becomes of it there comes first
+    return WhyView(title="What would leave this machine", chips=chips, text=told)
 
 
 def _ratio(question: Question, now: datetime) -> float:

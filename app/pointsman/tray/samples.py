@@ -197,6 +197,7 @@ def consent() -> Question:
         at_most=dollars(0.14),
         over=0,
         rule="private data stays here",
+        sentence="OpenAI does not say where data stays, keeps it for 30 days, and does not train on it.",
         allowance=None,
         findings=[FindingCount("mail_address", 2), FindingCount("card_number", 1), FindingCount("secret_key", 1)],
     )
