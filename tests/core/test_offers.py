@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from pointsman.core import offers
 from pointsman.core.catalog import Source, Target, read
@@ -83,3 +84,17 @@ def test_every_use_has_a_model() -> None:
         *("small", "general", "code", "tools", "reasoning", "embeddings"),
     }
     assert any(one.engine == "mlx" and one.about for one in SHIPPED.targets.values())
+
+
+def test_more_at_once_takes_more() -> None:
+    """What a model of vectors or of states keeps for each request is told before it is loaded."""
+    one = SHIPPED.targets["qwen3-8b"]
+    shape = offers.offered(one)
+    assert shape is not None
+    stateful = structs.replace(shape, layers=tuple(structs.replace(layer, state=50 << 20) for layer in shape.layers))
+    room = Room(main=64 * GB)
+    few, many = (
+        offers.row(Offer(target=one, here=False, shape=stateful, slots=slots), room, Speed()).memory
+        for slots in (4, 16)
+    )
+    assert many > few

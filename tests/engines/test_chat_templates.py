@@ -231,3 +231,16 @@ def test_reasoning_beside_text_and_calls() -> None:
     message = {"role": "assistant", "content": "said", "reasoning_content": "why", "tool_calls": [call]}
     assert render("{{ messages[0].thinking }}", message) == ""
     assert render("{{ messages[0].thinking }}", {**message, "content": None}) == "why"
+
+
+def test_a_template_may_look_back_from_each_message() -> None:
+    """As some vendors' do to find the question: half the square of a long conversation."""
+    source = "{% for m in messages %}{% for n in messages[: loop.index0] %}{% endfor %}{{ m.content }}{% endfor %}"
+    assert render(source, *[USER] * 2_000).count("hi") == 2_000
+
+
+def test_a_template_may_not_look_back_twice_from_each() -> None:
+    """The third power of a conversation comes to no end."""
+    source = "{% for m in messages %}{% for n in messages %}{% for o in messages %}{% endfor %}{% endfor %}{% endfor %}"
+    with pytest.raises(TemplateError, match="comes to no end"):
+        render(source, *[USER] * 400)

@@ -28,3 +28,11 @@ def test_one_certain_token_has_none_and_equal_ones_have_most() -> None:
     certain[7] = 40
     assert Entropy().of(certain) == pytest.approx(0, abs=1e-9)
     assert Entropy().of(np.zeros(1000, np.float32)) == pytest.approx(math.log(1000))
+
+
+@pytest.mark.parametrize("impossible", [-math.inf, -3e38])
+def test_what_is_impossible_counts_as_nothing(impossible: float) -> None:
+    """Some models forbid tokens by a logit below all others."""
+    logits = np.zeros(1000, np.float32)
+    logits[500:] = impossible
+    assert Entropy().of(logits) == pytest.approx(math.log(500))

@@ -73,8 +73,8 @@ def test_money_is_not_tried_again() -> None:
 
 
 def test_a_full_queue_may_be_tried_again() -> None:
-    """The one refusal of ours that time mends."""
-    assert refusals.headers(Busy("")) == [(b"x-should-retry", b"true")]
+    """The one refusal of ours that time mends, in some seconds: an answer takes longer than SDKs wait by themselves."""
+    assert refusals.headers(Busy("")) == [(b"x-should-retry", b"true"), (b"retry-after", b"5")]
 
 
 def test_what_rests_says_until_when() -> None:

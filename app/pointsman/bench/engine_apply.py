@@ -28,8 +28,9 @@ _TOKENS = 64
 def apply(target: str, rounds: int) -> str:
     """Measure, store, tell the gateway if it runs; what was stored, in a sentence. Raises `SetupError`."""
     home = paths.make(paths.find())
-    found = measured(_spec(target, home), rounds)
     own = home.models_toml
+    own_models.with_limits(own_models.read(own), target, 1, 1)  # what cannot be written is said before it is measured
+    found = measured(_spec(target, home), rounds)
     own_models.write(own, own_models.with_limits(own_models.read(own), target, found.slots, found.queue))
     _reload(home)
     return sentence(target, found, own)
@@ -78,9 +79,12 @@ def _reload(home: Paths) -> None:
     if running is None:
         return
     headers = {"authorization": f"Bearer {running.token}"}
-    with httpx.Client(base_url=running.admin, headers=headers, timeout=60, trust_env=False) as client:
-        answer = client.post("/v1/command", content=admin.encode(admin.Reload()))
-    if answer.is_error:
+    try:
+        with httpx.Client(base_url=running.admin, headers=headers, timeout=60, trust_env=False) as client:
+            taken = client.post("/v1/command", content=admin.encode(admin.Reload())).is_success
+    except httpx.HTTPError:
+        taken = False
+    if not taken:
         raise SetupError(
             "It was written to your models.toml, but the gateway did not take it: 'pointsman models reload'."
         )

@@ -15,6 +15,7 @@ from pointsman.core.model_shape import Layer, Shape
 MIB = 1 << 20
 LEAST_CONTEXT = 4096
 SLOTS = 4  # requests at once, if nothing else is said
+MOST_SLOTS = 64
 _LEAST_TEXT = 512  # tokens of a text that is read whole: its memory grows with it
 TEXTS = 32  # that a model of vectors reads in one step
 _KEPT = {"f16": (2, 1), "q8_0": (34, 32)}  # bytes for so many numbers
@@ -73,6 +74,11 @@ class Fit(Struct, frozen=True, kw_only=True):
     def takes(self) -> dict[str, int]:
         """By pool."""
         return {"main": self.main, "gpu": self.gpu} if self.gpu else {"main": self.main}
+
+
+def slots(wanted: int | None) -> int:
+    """How many requests a worker answers at once."""
+    return min(wanted or SLOTS, MOST_SLOTS)
 
 
 def memory(shape: Shape, setting: Setting) -> Memory:

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from pointsman.core import fit
 from pointsman.core.catalog_parts import Target
-from pointsman.core.fit import Fit, Room
+from pointsman.core.fit import SLOTS, Fit, Room
 from pointsman.core.model_shape import Shape
 
 _BRISK, _BEARABLE = 10.0, 4.0  # tokens a second: as fast as one reads, and the least that anybody waits for
@@ -24,11 +24,12 @@ class Speed(Struct, frozen=True, kw_only=True):
 
 
 class Offer(Struct, frozen=True, kw_only=True):
-    """A target that this machine might run; `shape` is exact when it is here, else worked out from what is known."""
+    """A target that this machine might run, answering `slots` requests at once; `shape` is exact when it is here."""
 
     target: Target
     here: bool
     shape: Shape
+    slots: int = SLOTS
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ def offered(target: Target) -> Shape | None:
 
 def row(offer: Offer, room: Room, speed: Speed) -> Row:
     """How it runs in this room."""
-    found, about = fit.choose(offer.shape, offer.target.context, room), offer.target.about
+    found, about = fit.choose(offer.shape, offer.target.context, room, offer.slots), offer.target.about
     told = Row(
         name=offer.target.name,
         use=about.use if about else "",
@@ -68,7 +69,7 @@ def row(offer: Offer, room: Room, speed: Speed) -> Row:
         here=offer.here,
         size=offer.shape.weights,
         where="",
-        memory=fit.least(offer.shape, offer.target.context),
+        memory=fit.least(offer.shape, offer.target.context, offer.slots),
     )
     return told if found is None else _running(told, offer.shape, found, room, speed)
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Logits = npt.NDArray[np.float32]
 
+_NOTHING = np.float32(-200)  # e to this is far below the smallest number that counts
 _BLOCK = 16_384  # logits at a time: with what is made of them they stay in a core's cache
 
 
@@ -25,6 +26,7 @@ class Entropy:
             block = logits[start : start + _BLOCK]
             shifted, weights = self._shifted[: len(block)], self._weights[: len(block)]
             np.subtract(block, highest, out=shifted)
+            np.maximum(shifted, _NOTHING, out=shifted)  # else what is impossible counts as nothing times infinity
             np.exp(shifted, out=weights)
             total += float(weights.sum())
             mean += float(np.dot(weights, shifted))

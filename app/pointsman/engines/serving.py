@@ -7,6 +7,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from pointsman.engines.worker_log import WorkerLog
 _log = logging.getLogger(__name__)
 
 Put = Callable[[protocol.Event], None]
+_BEAT = 5.0  # seconds after which the gateway hears that requests are being read
 _BUSY = "This model is busy: {} requests wait for it already. Try again soon."
 
 Inbox = queue.SimpleQueue[protocol.Command | protocol.Failed]
@@ -86,7 +88,7 @@ def start_reader(stream: BinaryIO, inbox: Inbox, interrupt: Interrupt) -> None:
 
 def serve(engine: Engine, inbox: Inbox, interrupt: Interrupt, outbox: Outbox, queue_limit: int | None = None) -> None:
     """Runs until `Quit`. Where so many requests wait already, one more is told that the model is busy."""
-    interrupt.beat = lambda: outbox.send(_pong(engine))
+    interrupt.beat, told = lambda: outbox.send(_pong(engine)), time.monotonic()
     while True:
         # Before the inbox is emptied: a cancel that comes after this interrupts the step, none is lost between.
         interrupt.clear()
@@ -97,6 +99,11 @@ def serve(engine: Engine, inbox: Inbox, interrupt: Interrupt, outbox: Outbox, qu
                 outbox.put(protocol.Failed(id=command.id, code="busy", message=_BUSY.format(engine.waiting)))
             else:
                 _obey(command, engine, outbox.put)
+            if (
+                time.monotonic() - told > _BEAT
+            ):  # long conversations take seconds to be written down, and several may come
+                interrupt.beat()
+                told = time.monotonic()
         outbox.flush()
         if engine.active + engine.waiting:
             for event in engine.step():

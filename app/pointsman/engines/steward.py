@@ -10,10 +10,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from pointsman.core import engines as rules
-from pointsman.core import placing
+from pointsman.core import fit, placing
 from pointsman.core.catalog_parts import Engines
 from pointsman.core.engines import Held
-from pointsman.core.fit import MIB, SLOTS, Room
+from pointsman.core.fit import MIB, Room
 from pointsman.core.model_shape import Shape
 from pointsman.core.placing import NoRoom, Placed
 from pointsman.engines import looking
@@ -79,7 +79,7 @@ class Steward:
         shape, devices = await self._seen(model)
         now = workers()
         room = self._room(devices, now)
-        held, slots = [one.held for one in now], model.slots or SLOTS
+        held, slots = [one.held for one in now], fit.slots(model.slots)
         return placing.place(shape, model.context or _USUAL_CONTEXT, room, held, slots)
 
     async def refusal(self, name: str) -> str | None:

@@ -14,7 +14,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-_MOST_STEPS = 1_000_000  # passes of loops and calls; a conversation of a thousand turns takes some thousands
+# Passes of loops and calls. Some vendors' templates look at all earlier messages for each: half the square of them.
+_STEPS, _MOST_STEPS = 1_000_000, 10_000_000
 _MOST_TEXT = 64 << 20  # characters
 _MOST_BITS = 4096  # of a whole number
 _WIDE = re.compile(r"%[^a-zA-Z%]*(?:\*|\d{5})")
@@ -31,12 +32,12 @@ class Bounded(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._left = _MOST_STEPS
+        self._left = _STEPS
         self.filters["pointsman_each"], self.filters["pointsman_short"] = _each, _short
 
-    def begin(self) -> None:
-        """Count from here."""
-        self._left = _MOST_STEPS
+    def begin(self, messages: int) -> None:
+        """Count from here, for a conversation of so many messages."""
+        self._left = min(_STEPS + messages * messages, _MOST_STEPS)
 
     def step(self) -> None:
         """One pass or one call. Raises `Endless`."""

@@ -97,7 +97,7 @@ class ChatTemplate:
             "add_generation_prompt": True,
             "strftime_now": now.strftime,
         }
-        self._environment.begin()
+        self._environment.begin(len(plain))
         try:
             return self._template.render({**extra, **ours})
         except _Raised as error:

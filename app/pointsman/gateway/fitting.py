@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from pointsman.core import offers
+from msgspec import structs
+
+from pointsman.core import fit, offers
 from pointsman.core.catalog import Target
 from pointsman.core.fit import Room
 from pointsman.core.model_shape import Shape
@@ -67,7 +69,9 @@ class Fitting:
         speed = Speed(main=main, gpu=main if room.shared else None)
         shapes = {file.path: file.shape for file in look.files}
         found = [_offer(target, paths[target.name], shapes, look.gpus) for target in targets]
-        return look, [offers.row(one, room, speed) for one in found if one is not None]
+        limits = self._house.catalog.limits
+        told = [structs.replace(one, slots=fit.slots(limits.of_target(one.target.name).slots)) for one in found if one]
+        return look, [offers.row(one, room, speed) for one in told]
 
     async def _look(self, paths: Sequence[str]) -> Look:
         """A measurement takes half a second of a processor: not at each asking."""

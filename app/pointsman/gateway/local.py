@@ -37,7 +37,8 @@ class Local:
         except WorkerDied as error:
             raise AttemptFailed(UpstreamFailed(error.sentence), again=True, fault=error.fault) from None
         except ModelUnloadable as error:
-            raise AttemptFailed(UpstreamFailed(error.sentence), again=True) from None
+            # What cannot be loaded now is held off by itself: all that wait for one load would count as failures here.
+            raise AttemptFailed(UpstreamFailed(error.sentence), again=True, fault=False) from None
         finally:
             await way.aclose()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pointsman.core.errors import Fault, Refusal, Resting, UpstreamSaid, WrongMethod
+from pointsman.core.errors import Busy, Fault, Refusal, Resting, UpstreamSaid, WrongMethod
 from pointsman.wire import body as body_
 from pointsman.wire import sse
 from pointsman.wire.faults import TOO_LONG
@@ -35,6 +35,7 @@ _ANTHROPIC = {
 _SHARED = ("insufficient_quota", "usage_not_included", TOO_LONG)  # words that both of OpenAI's dialects have
 _LATER = (408, 409, 429)  # statuses that time may mend, as those from 500 on
 _TOO_LONG = "prompt is too long"  # what agents of Messages look for, as their vendor names no code
+_SOON = 5  # seconds after which a place may be free where all were taken
 _FIRST = 2**20  # bytes in which the first event ends
 _NUMBER = re.compile(rb'"sequence_number":\s*(\d{1,18})')
 
@@ -119,6 +120,8 @@ def headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     told = [(b"x-should-retry", b"true" if refusal.retry else b"false")]
     if isinstance(refusal, WrongMethod):
         told.append((b"allow", ", ".join(refusal.allowed).encode()))
+    if isinstance(refusal, Busy):
+        told.append((b"retry-after", b"%d" % _SOON))
     if isinstance(refusal, Resting):
         told.append((b"retry-after", b"%d" % refusal.seconds))
     return told
