@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -14,6 +14,7 @@ import pytest
 
 from pointsman.gateway import admin as door
 from pointsman.gateway.admin import AdminDoor
+from pointsman.system import trouble
 from pointsman.wire import admin
 from tests.fakes import nonsense
 from tests.fakes.busy_house import open_house, workers
@@ -102,6 +103,27 @@ async def test_a_mistake_of_our_own_is_told_as_one(client: httpx.AsyncClient, mo
     monkeypatch.setattr("pointsman.gateway.commands.Commands.do", broken)
     status, sentence = await said(client, b'{"type":"list","what":"caps"}')
     assert (status, "ZeroDivisionError" in sentence, "secret" in sentence) == (500, True, False)
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_fault(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is logged for it: nothing is wrong here."""
+    monkeypatch.setattr(trouble, "sentence", lambda _error: pytest.fail("it was logged"))
+
+    async def left() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    said = list[Any]()
+    app = cast("httpx.ASGITransport", client._transport).app
+    head = [(b"host", b"127.0.0.1"), (b"authorization", HEAD["authorization"].encode())]
+    scope = {"type": "http", "method": "POST", "path": "/v1/command", "query_string": b"", "headers": head}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await app(scope, left, send)
+    assert said[0]["status"] == 400
 
 
 async def test_a_command_without_end_is_not_read_to_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -77,6 +78,42 @@ def test_nothing_sent_costs_nothing() -> None:
 def test_a_local_failure_costs_nothing() -> None:
     """There is nobody to pay."""
     assert record.charge(LOCAL, tally(), FAILED) is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        ((), ""),
+        (("verbosity", "part smell"), "; not carried over: verbosity, part smell"),
+        (tuple("abcdefghij"), "; not carried over: a, b, c, d, e, f, g, h and 2 more"),
+        (("x", "tool ghp_" + "aB3dE5gH7j" * 3 + "aB3dE5", "4111111111111111"), "; not carried over: x, a field"),
+        (
+            ("part said?to?me", "part " + "k" * 40, "item of another kind"),
+            "; not carried over: a field, item of another kind",
+        ),
+    ],
+)
+async def test_of_what_was_not_carried_over_a_few_are_named(tmp_path: Path, lost: tuple[str, ...], told: str) -> None:
+    """However many there are; a key or the number of a card in place of a name is not told."""
+    office = Office(tmp_path / "home")
+    run, decision = Run("r1", "tester"), office.decision()
+    run.tally.lost = lost
+    assert record.reason(run, decision) == decision.plan.reason + told
+    office.close()
+
+
+@pytest.mark.parametrize("sign", ["a", "%", "\u00e9", "\u20ac", "\U0001f600"])
+async def test_a_reason_fits_its_header_and_its_row(tmp_path: Path, sign: str) -> None:
+    """A client could not read an answer, paid as it is, whose header is longer; no sign is cut in two."""
+    office = Office(tmp_path / "home")
+    run = Run("r1", "tester")
+    run.decision = office.decision()
+    run.attempt, run.notes = run.decision.plan.attempts[0], [sign * 100_000]
+    said = dict(record.headers(run, run.decision))[b"x-pointsman-reason"]
+    assert 1_980 < len(said) <= 2_000
+    assert unquote(said.decode(), errors="strict").endswith(sign)
+    assert len(record._row(office.house, run, None).reason) == 4_000
+    office.close()
 
 
 async def test_a_row_names_the_provider_that_it_was_sent_to(tmp_path: Path) -> None:

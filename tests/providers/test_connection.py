@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pointsman.providers.connection import Answer, Connection
 from pointsman.providers.failures import UpstreamError
+from pointsman.providers.unpacking import Unpacker
 from pointsman.providers.upstream import Upstream
 
 Says = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -241,6 +242,37 @@ async def test_a_compressed_answer_is_undone(name: str, pack: Callable[[bytes], 
     head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {name}\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
     async with said(bytes_of(head + packed, leave=False)) as one:
         assert await read(one) == b"word " * 100_000
+
+
+@pytest.mark.parametrize("split", [1, 2, 3])
+async def test_the_way_it_is_packed_shows_with_two_bytes(split: int) -> None:
+    """Deflate without a head may come in pieces too, the first of one byte."""
+    packed = raw_deflate(b"word " * 1_000)
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
+    async with said(bytes_of(head, packed[:split], packed[split:], leave=False)) as one:
+        assert await read(one) == b"word " * 1_000
+    apart, work = [packed[at : at + 1] for at in range(len(packed))], Unpacker()
+    assert b"".join(work.more(piece) for piece in apart) == b"word " * 1_000
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, raw_deflate])
+@pytest.mark.parametrize("more", [-1, 0, 1, 100, 1_048_576])
+async def test_an_answer_of_just_over_one_piece_is_whole(pack: Callable[[bytes], bytes], more: int) -> None:
+    """What is still inside, with nothing left to be fed, comes too."""
+    packed = pack(bytes(1_048_576 + more))
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
+    async with said(bytes_of(head + packed, leave=False)) as one:
+        assert len(await read(one)) == 1_048_576 + more
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_zeros_behind_a_compressed_answer_are_nothing(*, apart: bool) -> None:
+    """Some servers fill up a block; another part may follow."""
+    packed = [gzip.compress(b"first ") + bytes(8), gzip.compress(b"second"), bytes(8), bytes(8)]
+    size = sum(map(len, packed))
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {size}\r\n\r\n".encode()
+    async with said(bytes_of(head, *(packed if apart else [b"".join(packed)]), leave=False)) as one:
+        assert await read(one) == b"first second"
 
 
 async def test_a_compressed_answer_comes_in_bounded_pieces() -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -54,6 +54,8 @@ class AdminDoor:
                 return await endpoint(request)
             except PointsmanError as error:
                 return _problem(error)
+            except ClientDisconnect:  # it left in the middle of its command: nobody reads this
+                return _problem(BadRequest("This command broke off before its end."))
             except OverflowError:
                 return _problem(BadRequest("A number of this command is past all sense: send a smaller one."))
             except Exception as error:  # noqa: BLE001 the last net: the person gets a sentence, the log the lines

@@ -18,7 +18,10 @@ _STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-cont
 
 
 class Room:
-    """Bytes of events that are remembered: of one response, and of all together. Each remembers its newest in any case."""
+    """Bytes of events that are remembered: of one response, and of all together.
+
+    Each that is in here remembers its newest in any case: where those alone are too much, it is `full`.
+    """
 
     def __init__(self, each: int = _EACH, most: int = _MOST) -> None:
         self._each = each
@@ -29,6 +32,11 @@ class Room:
     def used(self) -> int:
         """Of all that are in here."""
         return sum(told.size for told in self._told)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is too much, whatever was forgotten."""
+        return self.used > self._most
 
     def enter(self, told: Told) -> None:
         """Its events count from now on."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -19,12 +21,17 @@ from pointsman.gateway.attempts import AttemptFailed, Sent, Tally
 from pointsman.gateway.house import House
 from pointsman.gateway.question import price_source
 from pointsman.gateway.run import Decision, Owed, Run
+from pointsman.sense import detect
 from pointsman.store.audit import Row
 from pointsman.store.bodies import KeptBody
 from pointsman.store.ledger import Charge
 
 Headers = list[tuple[bytes, bytes]]
 _WORD = 40  # characters of a word that a provider says
+_NAMES = 8  # names of what was not carried over that are told
+_NAME = re.compile(r"(?:[a-z_]+ )*[A-Za-z0-9_.-]{1,39}")  # a word of 40 may be the start of a longer one, of a key
+_LINE = 2_000  # bytes of a header: clients and proxies refuse an answer whose header is much longer
+_REASON = 4_000  # characters of a reason in the audit
 _SAFE = " !#$&'()*+,-./:;=?@[]^_`{|}~"
 _PLAIN = re.compile(rf"[A-Za-z0-9{re.escape(_SAFE)}]*")  # what stays as it is
 
@@ -70,7 +77,7 @@ async def end_attempt(house: House, run: Run) -> None:
     run.owed = None
     why = run.failures[-1][1] if run.failures else ""
     row = msgspec.structs.replace(
-        _row(house, run, owed), kind="attempt", outcome="failed", reason=why, code=run.failed_code
+        _row(house, run, owed), kind="attempt", outcome="failed", reason=why[:_REASON], code=run.failed_code
     )
     await asyncio.shield(_settle(house, run, owed, row))
 
@@ -157,8 +164,15 @@ def _known_cost(run: Run, attempt: Attempt, stream: bool) -> int:
 def reason(run: Run, decision: Decision) -> str:
     """Why it ran there, in one line."""
     failed = [f"{target} failed" for target, _ in run.failures]
-    lost = [f"not carried over: {', '.join(run.tally.lost)}"] if run.tally.lost else []
+    lost = [f"not carried over: {_names(run.tally.lost)}"] if run.tally.lost else []
     return "; ".join([decision.plan.reason, *run.notes, *failed, *lost])
+
+
+def _names(lost: Sequence[str]) -> str:
+    """The first of them: a client may send any number of fields, and a key or a card's number in place of a name."""
+    names = (name if _NAME.fullmatch(name) and not detect.find(name) else "a field" for name in lost[:_NAMES])
+    more = len(lost) - _NAMES
+    return ", ".join(dict.fromkeys(names)) + (f" and {more} more" if more > 0 else "")
 
 
 def refused_headers(run: Run, refusal: Refusal) -> Headers:
@@ -167,7 +181,12 @@ def refused_headers(run: Run, refusal: Refusal) -> Headers:
 
 
 def _header(text: str) -> bytes:
-    return (text if _PLAIN.fullmatch(text) else quote(text, safe=_SAFE)).encode()
+    """As it stands in a header, cut to what one may hold; no character is cut in two."""
+    if _PLAIN.fullmatch(text):
+        return text[:_LINE].encode()
+    signs = [quote(sign, safe=_SAFE) for sign in text[:_LINE]]
+    sizes = itertools.accumulate(map(len, signs))
+    return "".join(sign for sign, size in zip(signs, sizes, strict=True) if size <= _LINE).encode()
 
 
 def outcome(refusal: Refusal) -> str:
@@ -192,7 +211,8 @@ def _row(house: House, run: Run, owed: Owed | None) -> Row:
         outcome=run.outcome,
         code=run.code,
         latency_ms=round((now - run.started) * 1000, 1),
-        **{"reason": run.reason, **known},
+        reason=(known.pop("reason", None) or run.reason)[:_REASON],
+        **known,
     )
 
 

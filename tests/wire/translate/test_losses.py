@@ -152,6 +152,21 @@ def test_a_field_of_tomorrow_is_named_today() -> None:
     assert set(lost) == {"telepathy", "tone", "part smell", "patience", "tool oracle"}
 
 
+def test_a_clients_text_is_no_name() -> None:
+    """What stands where a name belongs, and cannot be one, may be anything: words, an address, what is long."""
+    body: dict[str, Any] = {
+        "model": "m",
+        "my card is here": 1,
+        "a" * 41: 1,
+        "e\u00e9": 1,
+        "": 1,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "told to me"}],
+    }
+    lost = DIALECTS["chat"].prompt(json.dumps(body).encode()).lost
+    assert set(lost) == {"a field", "tool of another kind"}
+
+
 def test_what_says_nothing_is_not_named() -> None:
     """Null, false and empty are what is meant by leaving a field out."""
     body: dict[str, Any] = {

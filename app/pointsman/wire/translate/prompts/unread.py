@@ -5,12 +5,11 @@ A `Shape` lists what is read. Whatever stands beside that is lost on the way int
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-
-from pointsman.wire import body as body_
 
 Shape = Mapping[str, Any]
 
@@ -33,12 +32,13 @@ _USUAL = {
     "speed": ("standard",),
     "truncation": ("disabled",),
 }
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")  # what else stands there is a client's text, and no name
 _UNKNOWN: Any = object()
 _UNSAID: tuple[object, ...] = (None, False, "", [], {})
 
 
 def unread(value: Any, shape: Shape | Kinds) -> list[str]:
-    """The names of what stands in a value and not in its shape, each once."""
+    """The names of what stands in a value and not in its shape, each once; text that is no name is not told."""
     found: dict[str, None] = {}
     _look(value, shape, found)
     return list(found)
@@ -55,7 +55,7 @@ def _look(value: Any, shape: Any, found: dict[str, None]) -> None:
             inner = shape.get(name, _UNKNOWN)
             if inner is _UNKNOWN:
                 if one not in _UNSAID and one not in _USUAL.get(name, ()):
-                    found[body_.plain(name)] = None
+                    found[name if _NAME.fullmatch(name) else "a field"] = None
             elif inner is not None:
                 _look(one, inner, found)
 
@@ -65,8 +65,8 @@ def _of_kind(value: dict[str, Any], kinds: Kinds, found: dict[str, None]) -> Sha
     kind = value.get("type") or kinds.usual
     shape = kinds.by.get(kind) if isinstance(kind, str) else None
     if shape is None:
-        named = value.get("name") if kinds.by_name else None
-        found[f"{kinds.what} {body_.plain(str(named or kind))}"] = None
+        name = str((value.get("name") if kinds.by_name else None) or kind)
+        found[f"{kinds.what} {name}" if _NAME.fullmatch(name) else f"{kinds.what} of another kind"] = None
         return dict.fromkeys(value)
     return shape
 
