@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.bench.engine_figures import First, Rate, capacity, checks, rows, summary
+from pointsman.bench.engine_figures import First, Found, Guessed, Rate, capacity, checks, rows, summary
 from pointsman.bench.figures import Check
 
 RATES = [Rate(at_once=count, ours=(90.0, 80.0), theirs=(90.0, 100.0)) for count in (1, 4, 8)]
@@ -29,7 +29,7 @@ def test_without_xllamacpp_there_is_no_ratio_and_no_verdict() -> None:
     alone = Rate(at_once=4, ours=(10.0, 20.0, 30.0))
     assert alone.ratio is None
     assert check("at 4", checks([alone], None)).passed is None
-    assert rows([alone], None, "not installed")[1] == ("  4 at once", "20.0", "not installed", "")
+    assert rows(Found(rates=[alone]), "not installed")[1] == ("  4 at once", "20.0", "not installed", "")
 
 
 def test_bounds() -> None:
@@ -45,14 +45,23 @@ def test_short_prefix_has_a_figure_and_no_verdict() -> None:
     """The bound is of eight thousand tokens."""
     short = First(tokens=900, fresh=(1.0,), known=(0.3,))
     assert check("8k known", checks(RATES, short)).passed is None
-    assert rows(RATES, short, "")[-1] == ("  900 tokens", "1.00 s", "0.30 s", "30.0%")
+    assert rows(Found(rates=RATES, first=short), "")[-1] == ("  900 tokens", "1.00 s", "0.30 s", "30.0%")
 
 
 def test_summary_has_the_names_that_scripts_read() -> None:
     """One ratio for each number at once."""
-    found = summary("m", RATES, FIRST)
+    found = summary("m", Found(rates=RATES, first=FIRST))
     assert set(found["ratio_to_reference"]) == {"parallel_1", "parallel_4", "parallel_8"}
     assert found["first_token"]["share"] == pytest.approx(0.02)
+
+
+def test_what_guessing_gains() -> None:
+    """It is told as the median of each round's ratio, without a verdict."""
+    guessed = Guessed(plain=(50.0, 100.0, 100.0), lookup=(100.0, 110.0, 300.0))
+    found = Found(rates=RATES, guessed=guessed)
+    assert rows(found, "")[-1] == ("  one word over and over: each guess is right", "100.0", "110.0", "2.00")
+    assert summary("m", found)["guessed"]["ratio"] == 2.0
+    assert summary("m", Found(rates=RATES))["guessed"] is None
 
 
 def test_slots_are_as_many_as_keep_half_the_speed_of_one() -> None:

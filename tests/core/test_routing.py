@@ -101,12 +101,14 @@ def request(text: str = "Hello", *, kinds: tuple[str, ...] = (), **more: Any) ->
     return Request(id="r", dialect="chat", **given_)
 
 
-def planned(one: Request, *, down: dict[str, str] | None = None, taint: tuple[str, ...] = ()) -> Plan:
+def planned(
+    one: Request, *, down: dict[str, str] | None = None, taint: tuple[str, ...] = (), catalog: Catalog = CATALOG
+) -> Plan:
     """The plan for a request of agent `a`."""
     who = attribute(one, "a", "p")
-    facts = facts_.gather(one, CATALOG.sensitivity, taint)
-    ruling = policy.rule(one, who, facts, CATALOG)
-    return routing.plan(one, facts, ruling, CATALOG, Circumstances(rates=RATES, down=down or {}))
+    facts = facts_.gather(one, catalog.sensitivity, taint)
+    ruling = policy.rule(one, who, facts, catalog)
+    return routing.plan(one, facts, ruling, catalog, Circumstances(rates=RATES, down=down or {}))
 
 
 def order(plan: Plan) -> list[str]:
@@ -167,6 +169,24 @@ def test_a_rules_target_is_what_counts_without_fallback() -> None:
     one = request(model="small", hints=Hints(fallback=False, class_="code_review"))
     assert order(planned(one)) == ["far-model"]
     assert order(planned(one, down={"far-model": "it rests"})) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "down", "tried"),
+    [
+        ("local", None, "", ["far-model"]),
+        ("local", None, "far-model", ["lab-model"]),
+        ("either", None, "far-model", ["lab-model"]),
+        ("either", "cloud", "far-model", []),
+    ],
+)
+def test_an_alias_is_one_wish_without_fallback(model: str, tier: str | None, down: str, tried: list[str]) -> None:
+    """Whether a rule names it or the client: the first of its targets that can answer does; a header narrows it."""
+    text = TEXT.replace("[aliases]", '[aliases]\neither = ["far-model", "lab-model"]')
+    catalog = read([Source("test.toml", text.replace('target = "smart"', 'target = "either"'))])
+    class_ = "code_review" if model == "local" else None
+    one = request(model=model, hints=Hints(fallback=False, tier=tier, class_=class_))
+    assert order(planned(one, down={down: "it rests"}, catalog=catalog)) == tried
 
 
 def test_a_rule_sends_a_class() -> None:

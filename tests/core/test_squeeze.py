@@ -76,6 +76,13 @@ def test_a_shorter_answer_that_costs_the_same_is_told() -> None:
     assert squeeze.why_asked(free, (tight,), 1).endswith("yet a shorter one of t would not cost less.")
 
 
+def test_an_answer_that_takes_no_limit_is_told() -> None:
+    """Where a limit would have fitted, and the person is asked all the same."""
+    tight = short(spent=990_000, at_limit="shorten")
+    assert squeeze.shorten(attempt(), (tight,), 1) is not None
+    assert squeeze.why_asked(attempt(), (tight,), 1).endswith("yet this one cannot be given a limit.")
+
+
 @pytest.mark.parametrize(("word", "said"), [("ask", ""), ("cheaper", "The daily cap takes a cheaper model, and none")])
 def test_other_words_that_end_in_a_question(word: str, said: str) -> None:
     """A cap that asks needs no reason."""

@@ -58,6 +58,7 @@ def provider() -> Iterator[StrictUpstream]:
 def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
     """A gateway in front of it, of one that compacts by itself, and of a model on this machine."""
     native = NATIVE.format(base_url=provider.base_url, price=provider.prices.toml())
+    native += native.replace("strict-native", "other-vendor").replace("targets.native", "targets.other-native")
     place = Home(tmp_path_factory.mktemp("gateway"), provider.base_url, strict_home.targets(provider) + native)
     try:
         yield place.start()
@@ -170,6 +171,17 @@ def test_what_a_vendor_sealed_goes_back_to_that_vendor_alone(client: openai.Open
     assert upstream.turns[-1].body["input"] == again
 
 
+def test_no_other_vendor_that_seals_gets_it(client: openai.OpenAI, upstream: StrictUpstream) -> None:
+    """It can read its own alone."""
+    compacted = client.responses.compact(model="native", input=TALK)
+    again: Any = [*items(compacted), {"role": "user", "content": "Tell it."}]
+    with pytest.raises(openai.BadRequestError, match="another vendor sealed it"):
+        client.responses.create(
+            model="other-native", input=again, max_output_tokens=100, extra_headers={"x-pointsman-fallback": "none"}
+        )
+    assert len(upstream.turns) == 1
+
+
 def test_no_other_model_takes_what_a_vendor_sealed(client: openai.OpenAI, upstream: StrictUpstream) -> None:
     """It is refused by name, before anything is sent."""
     item: Any = {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"}
@@ -227,10 +239,18 @@ def test_a_compaction_continues_from_what_is_kept(client: openai.OpenAI, upstrea
 
 def test_what_cannot_be_opened_is_refused(client: openai.OpenAI, upstream: StrictUpstream) -> None:
     """By name: it was changed on its way, or is another agent's."""
-    item: Any = {"type": "compaction", "encrypted_content": "pointsman-sealed:AAAA"}
+    item: Any = {"type": "compaction", "encrypted_content": "pointsman-open:AAAA"}
     with pytest.raises(openai.BadRequestError, match="cannot be opened"):
         client.responses.create(model="cloud-chat", input=[item])
     assert upstream.turns == []
+
+
+def test_what_no_key_opens_now_is_not_the_conversations_fault(client: openai.OpenAI, upstream: StrictUpstream) -> None:
+    """Its keychain is missing: it may come back."""
+    item: Any = {"type": "compaction", "encrypted_content": "pointsman-sealed:AAAA"}
+    with pytest.raises(openai.InternalServerError, match="cannot be opened now: There is no keychain") as refused:
+        client.responses.create(model="cloud-chat", input=[item])
+    assert (refused.value.status_code, upstream.turns) == (503, [])
 
 
 def test_what_is_private_in_a_summary_stays_here(
@@ -270,6 +290,42 @@ def test_a_summary_that_is_cut_is_none(client: openai.OpenAI, upstream: StrictUp
             max_output_tokens=16,
             extra_headers={"x-pointsman-fallback": "none"},
         )
+
+
+def test_a_summary_that_is_cut_is_paid_once(gateway: Home, key: str, upstream: StrictUpstream) -> None:
+    """The SDK does not ask again for what would be cut again."""
+    with (
+        openai.OpenAI(base_url=gateway.runtime.address, api_key=key, max_retries=2) as patient,
+        pytest.raises(openai.BadRequestError, match="was cut at its limit"),
+    ):
+        patient.responses.create(
+            model="cloud-chat", input=[*TALK, {"type": "compaction_trigger"}], max_output_tokens=16
+        )
+    assert len(upstream.turns) == 1
+
+
+def test_a_providers_own_compaction_is_not_shortened(
+    gateway: Home, client: openai.OpenAI, upstream: StrictUpstream
+) -> None:
+    """Its bill would pass the cap: the person is asked for the whole amount instead."""
+    gateway.command(admin.SetCap(name="daily", limit=strict_home.spent(gateway) + 100_000, at_limit="shorten"))
+    try:
+        with pytest.raises(openai.APIStatusError) as refused:
+            client.responses.compact(
+                model="native",
+                input=TALK,
+                extra_headers={"x-pointsman-timeout": "3", "x-pointsman-fallback": "none"},
+            )
+        assert (refused.value.status_code, upstream.turns) == (504, [])
+    finally:
+        gateway.command(admin.RemoveCap("daily"))
+
+
+def test_a_trigger_before_the_last_item_is_answered_already(client: openai.OpenAI) -> None:
+    """The request is one for an answer."""
+    said: Any = [{"role": "user", "content": "a"}, {"type": "compaction_trigger"}, {"role": "user", "content": "b"}]
+    answer = client.responses.create(model="cloud-chat", input=said, max_output_tokens=100)
+    assert [item.type for item in answer.output] == ["message"]
 
 
 def test_a_model_of_this_machine_compacts_too(client: openai.OpenAI) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pointsman.core.errors import PaymentRequired
 from pointsman.gateway.admission import LOCAL, Admitted
@@ -167,6 +168,16 @@ class TestActions:
         assert isinstance(found, Admitted)
         assert (found.attempt.output, found.attempt.at_most, found.hold.amount) == (10_000, DOLLAR, DOLLAR)
         assert found.note == "answer limited to 10000 tokens by the daily cap"
+
+    async def test_what_takes_no_limit_is_not_shortened(self, brisk: Office) -> None:
+        """Its bill would not know of the limit: the whole amount is asked for."""
+        await brisk.cap(at_limit="shorten")
+        decision = brisk.decision(tokens=20_000)
+        request = replace(decision.request, unlimited=True)
+        running = brisk.start(decision=replace(decision, request=request))
+        assert (await brisk.answer("deny")).tokens_out == 20_000
+        with pytest.raises(PaymentRequired):
+            await running
 
     async def test_shorten_asks_below_256_tokens(self, brisk: Office) -> None:
         """An answer that is hardly one is not forced on anybody."""

@@ -14,9 +14,11 @@ from pointsman.core.errors import BadRequest, Busy, NotFound, PreviousNotFound, 
 from pointsman.core.request import Hints
 from pointsman.gateway import background, kept_responses
 from pointsman.gateway.attempts import Sent
+from pointsman.gateway.following import Room, Told
 from pointsman.gateway.kept_responses import Asked, KeptResponses
 from pointsman.gateway.run import Run
 from pointsman.system.paths import Paths, make
+from pointsman.wire import stored
 from pointsman.wire.surfaces import SURFACES
 
 KEY = bytes(range(32))
@@ -101,6 +103,46 @@ async def test_a_conversation_that_is_too_long_is_refused(home: Path, monkeypatc
     kept.keep(run(), ASKED, RESPONSE)
     with pytest.raises(TooLarge):
         await kept.asked("codex", body(previous_response_id="resp_1"))
+    await kept.close()
+
+
+async def test_an_item_named_many_times_is_refused_before_it_is_put_in(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small body names a large item a thousand times: all of that is never written."""
+    monkeypatch.setattr(kept_responses, "_MOST", 100_000)
+    monkeypatch.setattr(stored, "joined", lambda _rows: pytest.fail("it was put together"))
+    kept = KeptResponses(house(home))
+    said = {"type": "message", "id": "msg_1", "role": "assistant", "content": "a" * 1_000}
+    kept.keep(run(), ASKED, json.dumps({"id": "resp_1", "status": "completed", "output": [said]}).encode())
+    with pytest.raises(TooLarge):
+        await kept.asked("codex", body(input=[{"type": "item_reference", "id": "msg_1"}] * 1_000))
+    await kept.close()
+
+
+async def test_of_the_responses_that_are_referred_to_only_the_items_stay(home: Path) -> None:
+    """A named item does not hold the bytes of the whole response that said it."""
+    kept = KeptResponses(house(home))
+    said = [{"type": "message", "id": f"msg_{n}", "role": "assistant", "content": "Hi"} for n in range(2)]
+    kept.keep(run(), ASKED, json.dumps({"id": "resp_1", "status": "completed", "output": said}).encode())
+    response = await kept.store.get("codex", "resp_1")
+    assert response is not None
+    assert list(kept_responses._meant(response, ["msg_1", None])) == ["msg_1"]
+    await kept.close()
+
+
+async def test_what_was_heard_has_a_bound_for_all(home: Path) -> None:
+    """Each holds its whole response in one event: the largest go, and their clients hear of what was kept instead."""
+    kept = KeptResponses(house(home))
+    kept.room = Room(most=10_000)
+    for number in range(5):
+        told = Told(kept.room)
+        told.add(RESPONSE + b" " * 3_000)
+        kept.heard(("codex", f"resp_{number}"), told, again=True)
+    assert kept.room.used <= 10_000
+    kept.keep(run(), ASKED, RESPONSE.replace(b"resp_1", b"resp_0"))
+    frames = [frame async for frame in await kept.replay("codex", "resp_0", "")]
+    assert b"response.completed" in frames[-1]
     await kept.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from openai.types.responses import CompactedResponse, Response
 
@@ -13,6 +14,7 @@ from pointsman.core.pricing import Meters
 from pointsman.core.request import Hints, Verdict
 from pointsman.wire import compacting, sse
 from pointsman.wire.body import Change, raw
+from pointsman.wire.dialects import Dialect
 from pointsman.wire.surfaces import SURFACES, TRIGGERED
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.neutral import Began, Call, Choice, Ended, Event, Result, Said, Text, Thought
@@ -65,10 +67,24 @@ def test_it_is_a_compaction_to_all_that_decides() -> None:
         )
 
 
+@pytest.mark.parametrize("surface", [SURFACES["compact"], TRIGGERED])
+def test_it_asks_for_no_form(surface: Dialect) -> None:
+    """Though answers have one: a model that cannot promise it can still sum up. What a vendor adds for it is bounded."""
+    form = {"format": {"type": "json_schema", "name": "n", "schema": {}}}
+    plain, formed = (surface.read("r", body(USER, text=text), Hints(), lambda _: Verdict()) for text in ({}, form))
+    assert (formed.schema, formed.extra_tokens - plain.extra_tokens) == (False, 1_000)
+
+
+def test_with_a_trigger_it_keeps_its_limit() -> None:
+    """For there every upstream gets one."""
+    read = TRIGGERED.read("r", body(USER, max_output_tokens=50), Hints(), lambda _: Verdict())
+    assert (read.max_tokens, read.unlimited) == (50, False)
+
+
 def test_its_own_path_has_no_stream_and_no_limit_of_the_clients() -> None:
     """The vendor's model says as much as it can say."""
     read = SURFACES["compact"].read("r", body(USER, max_output_tokens=50), Hints(), lambda _: Verdict())
-    assert read.max_tokens is None
+    assert (read.max_tokens, read.unlimited) == (None, True)
     with pytest.raises(BadRequest, match="'stream' is not known"):
         SURFACES["compact"].read("r", body(USER, stream=True), Hints(), lambda _: Verdict())
 
@@ -143,3 +159,23 @@ def test_what_holds_no_compaction_says_so(item: Any) -> None:
 def test_each_name_of_it_is_known(kind: str) -> None:
     """Clients differ."""
     assert compacting.sealed(raw({"type": kind, "encrypted_content": "x"})) == "x"
+
+
+def test_a_type_may_be_written_in_other_letters() -> None:
+    """As JSON lets any letter be written."""
+    assert compacting.sealed(msgspec.Raw(b'{"type":"c\\u006fmpaction","encrypted_content":"x"}')) == "x"
+    assert compacting.triggered([msgspec.Raw(b'{"type":"c\\u006fmpaction_trigger"}')])
+
+
+def test_only_the_last_item_asks() -> None:
+    """What was asked for before is answered already."""
+    trigger = raw({"type": "compaction_trigger"})
+    assert compacting.triggered([raw(USER), trigger])
+    assert not compacting.triggered([trigger, raw(USER)])
+    assert not compacting.triggered([])
+
+
+def test_an_earlier_trigger_says_nothing_to_another_model() -> None:
+    """It is no turn of the conversation."""
+    prompt = compacting.prompt(body(USER, {"type": "compaction_trigger"}, USER))
+    assert ([turn.role for turn in prompt.turns], prompt.lost) == (["user"] * 3, ())

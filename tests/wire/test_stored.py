@@ -168,3 +168,10 @@ def test_events_are_told_again() -> None:
     assert last["response"] == json.loads(whole)
     Response.model_validate(last["response"])
     assert stored.replayed(whole, 3) == stored.replayed(whole)[4:]
+
+
+def test_what_went_in_counts_until_a_compaction() -> None:
+    """And asks for none again."""
+    rows = b'[{"role":"user"},{"type":"compaction_trigger"},5,"compaction_trigger"]'
+    assert values(stored.before(rows, response())) == [{"role": "user"}, 5, "compaction_trigger"]
+    assert stored.before(rows, response({"type": "compaction"})) == []

@@ -20,7 +20,7 @@ from typing import IO
 import msgspec
 
 from pointsman.bench import engine_apply, engine_figures, random_model, streams, tables
-from pointsman.bench.engine_figures import AT_ONCE, First, Rate
+from pointsman.bench.engine_figures import AT_ONCE, First, Found, Guessed, Rate
 from pointsman.bench.random_model import words
 from pointsman.bench.streams import Ours, Theirs
 from pointsman.core.errors import PointsmanError, SetupError
@@ -29,6 +29,8 @@ from pointsman.engines.local_model import WorkerSpec
 _PROMPT = 24  # words
 _CELLS = 8192  # for all streams together
 _ROOM = 512  # tokens of context beside a long prompt
+_LOOKUP = 8  # tokens guessed in one step
+_WORD = 500  # a token that is a word in most vocabularies
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +85,13 @@ def _model(given: Options, folder: Path) -> Path:
 def _measure(model: Path, given: Options, log: IO[bytes]) -> None:
     missing = "" if streams.has_xllamacpp(given.xllamacpp) else f"xllamacpp is not installed. {streams.HOW}"
     rates = _rates(model, given, log, reference=not missing)
-    first = _first(model, given, log)
+    found = Found(rates=rates, guessed=_guessed(model, given, log), first=_first(model, given, log))
     name = random_model.NAME if given.model is None else model.name
     parts = [f"{name}, one thread, the exact entropy of each token", missing]
-    parts.append(tables.plain(engine_figures.rows(rates, first, "not installed")))
-    parts.append(tables.bounds(engine_figures.checks(rates, first)))
+    parts.append(tables.plain(engine_figures.rows(found, "not installed")))
+    parts.append(tables.bounds(engine_figures.checks(rates, found.first)))
     shown = "\n\n".join(part for part in parts if part)
-    tables.give(shown, engine_figures.summary(name, rates, first), given.json)
+    tables.give(shown, engine_figures.summary(name, found), given.json)
 
 
 def _rates(model: Path, given: Options, log: IO[bytes], *, reference: bool) -> list[Rate]:
@@ -110,6 +112,22 @@ def _rates(model: Path, given: Options, log: IO[bytes], *, reference: bool) -> l
                 for kept, rate in zip(found[at_once], runs, strict=False):
                     kept.append(rate)
     return [Rate(at_once=one, ours=tuple(mine), theirs=tuple(other)) for one, (mine, other) in found.items()]
+
+
+def _guessed(model: Path, given: Options, log: IO[bytes]) -> Guessed:
+    """An answer that is foreseen, as it says one word alone: without guesses and with, in turn."""
+    usual = _spec(model, _CELLS, 1)
+    speeds: tuple[list[float], list[float]] = ([], [])
+    with contextlib.ExitStack() as stack:
+        both = [usual, msgspec.structs.replace(usual, lookup=_LOOKUP)]
+        workers = [stack.enter_context(contextlib.closing(Ours(spec, log))) for spec in both]
+        for number in range(given.rounds + 1):
+            _progress(f"round {number} of {given.rounds}: an answer that is foreseen" if number else "warming up")
+            for worker, kept in zip(workers, speeds, strict=True):
+                rate = worker.run([words(f"foreseen {number}", _PROMPT)], given.tokens if number else 8, _WORD).rate
+                if number:
+                    kept.append(rate)
+    return Guessed(plain=tuple(speeds[0]), lookup=tuple(speeds[1]))
 
 
 def _first(model: Path, given: Options, log: IO[bytes]) -> First:

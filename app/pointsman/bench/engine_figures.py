@@ -45,6 +45,28 @@ class First(msgspec.Struct, frozen=True, kw_only=True):
         return ratio(median(self.known), median(self.fresh))
 
 
+class Guessed(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens per processor second of an answer that repeats one word, in each round: plain, and with `lookup`."""
+
+    plain: tuple[float, ...]
+    lookup: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float | None:
+        """The most that guessing gains here, as every guess comes true: the median of what it was in each round."""
+        pairs = zip(self.lookup, self.plain, strict=True)
+        each = [one for lookup, plain in pairs if (one := ratio(lookup, plain)) is not None]
+        return median(each) if each else None
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was measured."""
+
+    rates: Sequence[Rate]
+    first: First | None = None
+    guessed: Guessed | None = None
+
+
 class Capacity(msgspec.Struct, frozen=True, kw_only=True):
     """What a target bears: answers at once, how many more may wait, and the speed of one of them then."""
 
@@ -85,27 +107,36 @@ def capacity(speeds: Mapping[int, float]) -> Capacity:
     return Capacity(slots=slots, queue=min(_LONGEST_QUEUE, max(1, slots * turns)), alone=alone, speed=speeds[slots])
 
 
-def summary(model: str, rates: Sequence[Rate], first: First | None) -> dict[str, Any]:
+def summary(model: str, found: Found) -> dict[str, Any]:
     """Everything, for programs."""
+    rates, first, guessed = found.rates, found.first, found.guessed
     held = checks(rates, first)
     return {
         "model": model,
         "ratio_to_reference": {f"parallel_{one.at_once}": one.ratio for one in rates},
         "first_token": None if first is None else msgspec.structs.asdict(first) | {"share": first.share},
+        "guessed": None if guessed is None else msgspec.structs.asdict(guessed) | {"ratio": guessed.ratio},
         "checks": [msgspec.structs.asdict(one) | {"passed": one.passed} for one in held],
         "rates": [msgspec.structs.asdict(one) for one in rates],
     }
 
 
-def rows(rates: Sequence[Rate], first: First | None, missing: str) -> list[tuple[str, ...]]:
+def rows(found: Found, missing: str) -> list[tuple[str, ...]]:
     """For a table. `missing` says what stands where xllamacpp is not there."""
-    found: list[tuple[str, ...]] = [("tokens per processor second", "pointsman", "xllamacpp", "ratio")]
-    for one in rates:
+    told: list[tuple[str, ...]] = [("tokens per processor second", "pointsman", "xllamacpp", "ratio")]
+    for one in found.rates:
         theirs = f"{median(one.theirs):.1f}" if one.theirs else missing
-        share = "" if one.ratio is None else f"{one.ratio:.2f}"
-        found.append((f"  {one.at_once} at once", f"{median(one.ours):.1f}", theirs, share))
-    if first is not None:
-        found.append(("time to the first token", "fresh", "known", "share"))
+        told.append((f"  {one.at_once} at once", f"{median(one.ours):.1f}", theirs, _times(one.ratio)))
+    if (guessed := found.guessed) is not None:
+        told.append(("tokens per processor second", "plain", "lookup", "ratio"))
+        speeds = (f"{median(guessed.plain):.1f}", f"{median(guessed.lookup):.1f}")
+        told.append(("  one word over and over: each guess is right", *speeds, _times(guessed.ratio)))
+    if (first := found.first) is not None:
+        told.append(("time to the first token", "fresh", "known", "share"))
         times = (f"{median(first.fresh):.2f} s", f"{median(first.known):.2f} s")
-        found.append((f"  {first.tokens:,} tokens", *times, f"{first.share or 0:.1%}"))
-    return found
+        told.append((f"  {first.tokens:,} tokens", *times, f"{first.share or 0:.1%}"))
+    return told
+
+
+def _times(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

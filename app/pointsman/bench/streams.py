@@ -75,10 +75,10 @@ class Ours:
             process.stdin.write(protocol.encode(protocol.Quit()))
             process.stdin.flush()
 
-    def run(self, texts: Sequence[str], tokens: int) -> Sample:
-        """A greedy answer to each, all at once."""
+    def run(self, texts: Sequence[str], tokens: int, only: int | None = None) -> Sample:
+        """A greedy answer to each, all at once; of the token `only` alone, if it is said."""
         streams = {f"bench-{next(_ids)}": _Stream() for _ in texts}
-        chats = [_chat(id_, text, tokens) for id_, text in zip(streams, texts, strict=True)]
+        chats = [_chat(id_, text, tokens, only) for id_, text in zip(streams, texts, strict=True)]
         cpu, began = self._cpu(), time.perf_counter()
         self._tell(chats)
         self._read(streams)
@@ -113,8 +113,9 @@ class Ours:
         return float(times.user + times.system) + time.process_time()
 
 
-def _chat(id_: str, text: str, tokens: int) -> protocol.Chat:
-    return protocol.Chat(id=id_, messages=[{"role": "user", "content": text}], temperature=0.0, max_tokens=tokens)
+def _chat(id_: str, text: str, tokens: int, only: int | None) -> protocol.Chat:
+    messages, bias = [{"role": "user", "content": text}], {} if only is None else {str(only): 100.0}
+    return protocol.Chat(id=id_, messages=messages, temperature=0.0, max_tokens=tokens, logit_bias=bias)
 
 
 def _sample(streams: Mapping[str, _Stream], began: float, cpu: float) -> Sample:

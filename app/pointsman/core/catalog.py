@@ -119,6 +119,7 @@ _TARGET: dict[str, Check] = {
     "weight": check.whole,
     "max_output": check.counted,
     "tool_format": check.one_of(*TOOL_FORMATS),
+    "lookup": check.whole,
     "tools_dialect": check.one_of("chat", "responses", "messages"),
     "image_tokens": check.counted,
     "about": lambda value: _about(check.whole_struct(value, "'about'", _ABOUT)),
@@ -233,6 +234,8 @@ def _target(value: Value, given: dict[str, Any]) -> Target:
         value.refuse("a target with an engine needs 'context', the tokens to make room for")
     if "engine" in given and not {"vision", "audio"}.isdisjoint(given.get("can", ())):
         value.refuse("the engines here read text only. Take 'vision' and 'audio' out of 'can'")
+    if "lookup" in given and given.get("engine") != "llama_cpp":
+        value.refuse("only the engine llama_cpp guesses ahead. Take 'lookup' out")
     if isinstance(given.get("price"), Rates) and given["price"].per_hour and given["tier"] != "private":
         value.refuse("'per_hour' is the price of a private server. For this machine, write it into [machine]")
     if "provider" in given:

@@ -82,7 +82,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """A model at a tier: either `engine` and `source` here, or `provider` and `model` over HTTP.
 
     `price` is "auto" (from a price list), "free", or rates of the person's own. `tools_dialect` is the one dialect in
-    which it takes tools, where its provider speaks several. `image_tokens` is the most that one image may count as.
+    which it takes tools, where its provider speaks several. `image_tokens` is the most that one image may count as;
+    `lookup` how many tokens an engine may guess in one step.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Target(Struct, frozen=True, kw_only=True):
     weight: int = 1
     max_output: int | None = None
     tool_format: str | None = None
+    lookup: int = 0
     tools_dialect: str | None = None
     image_tokens: int = IMAGE_TOKENS
     about: About | None = None

@@ -38,7 +38,8 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     """What the client says in `x-pointsman-*` headers, and the session ids that agents send by themselves.
 
     Attribution only: a hint can raise sensitivity and narrow the plan, never widen what is allowed. `kind` is what
-    the agent calls this request of its own: main, subagent, workflow, compaction, auxiliary.
+    the agent calls this request of its own: main, subagent, workflow, compaction, auxiliary. `sealed_by` is the
+    provider that sealed a part of the conversation, where that is known.
     """
 
     session: str | None = None
@@ -52,6 +53,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     fallback: bool = True
     kind: str | None = None
+    sealed_by: str | None = None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +62,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages.
     `extra_tokens` bounds input that the provider adds by itself. `last_user` is the text of the last user turn, for
     the rules, `system` the beginning of the system prompt; neither is ever written anywhere. `sealed`: a part of the
-    conversation can only be read by the provider that made it.
+    conversation can only be read by the provider that made it. `unlimited`: the answer cannot be given a limit.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     wants_usage: bool = False
     unpriced: str | None = None
     sealed: bool = False
+    unlimited: bool = False
     extra_tokens: int = 0
     last_user: str = ""
     system: str = ""

@@ -19,6 +19,7 @@ from pointsman.core.request import Request
 
 _HEAVY = 2_000  # tokens that take longer to read on this machine than a probe may take
 _NO_VECTORS = "it makes no embeddings"
+_FOREIGN_SEAL = "it cannot read the compaction that stands in this conversation: another vendor sealed it"
 _OTHER_VECTORS = "vectors of another model than the one asked for would not compare"
 DEFAULT_OUTPUT = 4_096  # tokens an answer may have where neither client nor target says
 
@@ -92,16 +93,23 @@ def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: 
         attempts.sort(key=lambda one: _dearness(one, facts))
     elif facts.place == "cloud" and (automatic or not names or catalog.targets[names[0]].tier != "local"):
         attempts = _elsewhere(attempts, dropped, facts, catalog)
-    kept = attempts if request.hints.fallback else _wished(attempts, names, request, ruling)
+    kept = attempts if request.hints.fallback else _wished(attempts, names, request, ruling, catalog)
     dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts if one not in kept]
     return Plan(attempts=tuple(kept), dropped=tuple(dropped), reason=reason + _passed_over(names, dropped, automatic))
 
 
-def _wished(attempts: list[Attempt], names: list[str], request: Request, ruling: Ruling) -> list[Attempt]:
-    """The one attempt where the client allows no fallback: at the model or the tier that was named, or none."""
+def _wished(
+    attempts: list[Attempt], names: list[str], request: Request, ruling: Ruling, catalog: Catalog
+) -> list[Attempt]:
+    """The one attempt where the client allows no fallback: at the model or the tier that was named, or none.
+
+    What an alias names is all one wish, of whichever tiers.
+    """
     if names and names[0] in (request.model, ruling.target):
         return [one for one in attempts if one.target == names[0]]
     tier = request.hints.tier or ruling.tier or request.model
+    if names in [list(catalog.aliases.get(wish or "", ())) for wish in (ruling.target, request.model)]:
+        tier = request.hints.tier or ""
     return [one for one in attempts if one.tier == tier or tier not in ("local", "private", "cloud")][:1]
 
 
@@ -215,14 +223,16 @@ def _ordered(catalog: Catalog, tiers: list[str]) -> list[str]:
 def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
     """Vectors are not answers; several answers at once exist only where client and provider both speak chat.
 
-    What a vendor sealed is read by that kind of vendor alone.
+    What a vendor sealed is read by that vendor alone; where nobody knows which, by one that seals.
     """
     if request.embeds != ("embeddings" in target.can):
         return _NO_VECTORS if request.embeds else "it makes embeddings, not answers"
     if request.embeds and (never := _no_vectors(target, catalog)):
         return never
     if request.sealed and not catalog.compacts(target, tools=request.tools > 0):
-        return "it cannot read the compaction that stands in this conversation: another vendor sealed it"
+        return _FOREIGN_SEAL
+    if request.sealed and request.hints.sealed_by not in (None, target.provider):
+        return _FOREIGN_SEAL
     several = request.dialect in catalog.dialects(target, tools=request.tools > 0)
     return "it gives one answer at a time" if request.n > 1 and not several else None
 

@@ -139,6 +139,8 @@ def why_asked(attempt: Attempt, shorts: Sequence[Short], n: int) -> str:
     head = f"The {tight.account.cap.name} cap shortens answers, yet"
     if output is None:
         return f"{head} a shorter one of {attempt.target} would not cost less."
+    if output >= LEAST_OUTPUT:
+        return f"{head} this one cannot be given a limit."
     paid = f"pays for {output} tokens" if output > 0 else f"does not even pay for what {attempt.target} has to read"
     return f"{head} what is left {paid}: an answer is not cut below {LEAST_OUTPUT}."
 

@@ -42,6 +42,7 @@ class LlamaModel:
         self._window = int(C.llama_model_n_swa(self._model)) if options.windowed else 0
         stateful = C.llama_model_is_recurrent(self._model) or C.llama_model_is_hybrid(self._model)
         self.shares = not (stateful or self._window)
+        self.lookup = options.lookup if self.shares else 0  # what was guessed wrongly has to be forgotten
         self.context = int(C.llama_n_ctx(self._context))
         self.slots = options.slots
         self.vocabulary = C.llama_vocab_n_tokens(vocab)
@@ -167,7 +168,8 @@ def _open_context(model: Any, options: ModelOptions) -> Any:
     params = C.llama_context_default_params()
     params.n_ctx = cells(model, options)
     params.n_batch = params.n_ubatch = STEP_TOKENS
-    params.n_seq_max = params.n_outputs_max = options.slots
+    params.n_seq_max = options.slots
+    params.n_outputs_max = options.slots + options.lookup
     params.n_threads = params.n_threads_batch = options.threads
     params.kv_unified = True
     params.swa_full = not options.windowed

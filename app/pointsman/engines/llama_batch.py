@@ -28,21 +28,21 @@ class Batch:
         self.native = native
 
     def fill(self, runs: Sequence[Run], *, every: bool = False) -> None:
-        """These tokens are the next step; the last of a complete run is wanted, or `every` one."""
+        """These tokens are the next step; of a complete run the last is wanted, with what is guessed; or `every` one."""
         tokens: list[Any] = []
         positions: list[Any] = []
         slots: list[Any] = []
-        last: list[int] = []
+        wanted: list[int] = []
         for run in runs:
             count = len(run.tokens)
             tokens += run.tokens
             positions += range(run.start, run.start + count)
             slots += [run.slot] * count
             if run.complete:
-                last.append(len(tokens) - 1)
+                wanted += range(len(tokens) - 1 - run.guessed, len(tokens))
         at = len(tokens)
         self._token[:at], self._position[:at], self._slot[:at] = tokens, positions, slots
         self._wanted[:at] = [every] * at
-        for row in last:
+        for row in wanted:
             self._wanted[row] = True
         self.native.n_tokens = at

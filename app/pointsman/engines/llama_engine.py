@@ -11,6 +11,7 @@ from pointsman.engines.dialogue import Dialogue
 from pointsman.engines.job import Job
 from pointsman.engines.llama import STEP_TOKENS, LlamaModel
 from pointsman.engines.llama_sampler import Sampler
+from pointsman.engines.lookup import Lookups
 from pointsman.engines.pace import Pace
 from pointsman.engines.slots import Place, Run, choose_slot, has_room, plan_step, share, widened, worth_waiting
 from pointsman.engines.waiting import Waiting
@@ -33,6 +34,7 @@ class LlamaEngine:
         # Of a slot's tokens, how many lie in the cells of another request, while that is under way.
         self._borrowed: dict[int, tuple[Job[Sampler], int]] = {}
         self._pace = Pace(STEP_TOKENS)
+        self._lookups = Lookups(model.lookup)
         self._dialogue = Dialogue(model, tool_format)
 
     @property
@@ -60,10 +62,8 @@ class LlamaEngine:
     def step(self) -> Iterator[protocol.Answer]:
         """One pass over the model for all requests that have a slot."""
         yield from self._admit()
-        pending = {slot: (job.done, job.tokens[job.done :]) for slot, job in self._active.items()}
-        runs = plan_step(pending, STEP_TOKENS, self._pace.size)
         began = time.monotonic()
-        rc = self._model.decode(runs)
+        rc, runs = self._compute()
         self.steps += 1
         if rc != 0:
             yield from self._recover(rc, runs)
@@ -73,9 +73,22 @@ class LlamaEngine:
         for run in runs:
             row += len(run.tokens)
             job = self._active[run.slot]
-            job.done += len(run.tokens)
+            job.done += len(run.tokens) - run.guessed
             if run.complete:
-                yield from self._extend(run.slot, job, row)
+                yield from self._extend(run, job, row - run.guessed)
+
+    def _compute(self) -> tuple[int, list[Run]]:
+        """What llama.cpp says of the next step, and the step: without guesses where there is no room for them."""
+        pending = {slot: (job.done, job.tokens[job.done :]) for slot, job in self._active.items()}
+        guesses = self._lookups.guesses(self._active)
+        runs = plan_step(pending, STEP_TOKENS, self._pace.size, guesses)
+        rc = self._model.decode(runs)
+        if rc != NO_ROOM or not guesses:
+            return rc, runs
+        for slot, guess in guesses.items():
+            self._lookups.took(slot, len(guess), 0)
+        runs = plan_step(pending, STEP_TOKENS, self._pace.size)
+        return self._model.decode(runs), runs
 
     def _admit(self) -> Iterator[protocol.Answer]:
         while self._waiting and self._idle:
@@ -121,14 +134,29 @@ class LlamaEngine:
             self._borrowed[place.slot] = self._active[place.source], place.kept
         return place.kept
 
-    def _extend(self, slot: int, job: Job[Sampler], row: int) -> list[protocol.Answer]:
-        logits = self._model.logits(row)
-        events = self._dialogue.extend(job, logits, lambda: job.sampler.free(logits))
+    def _extend(self, run: Run, job: Job[Sampler], row: int) -> list[protocol.Answer]:
+        """One more token, and one more for each guess that is the token which was chosen."""
+        events = self._choose(job, row)
+        true = 0
+        for token in run.tokens[len(run.tokens) - run.guessed :]:
+            if job.over or job.tokens[job.done :] != [token]:
+                break
+            true, job.done = true + 1, job.done + 1
+            events += self._choose(job, row + true)
+        if run.guessed:
+            self._lookups.took(run.slot, run.guessed, true)
+            if true < run.guessed and not self._model.keep(run.slot, job.done):
+                job.done = 0
         if job.over:
-            self._release(slot)
+            self._release(run.slot)
         return events
 
+    def _choose(self, job: Job[Sampler], row: int) -> list[protocol.Answer]:
+        logits = self._model.logits(row)
+        return self._dialogue.extend(job, logits, lambda: job.sampler.free(logits))
+
     def _release(self, slot: int) -> None:
+        self._lookups.forget(slot)
         job = self._active.pop(slot)
         self._idle[slot] = job.tokens[: job.done]
 
@@ -158,6 +186,7 @@ class LlamaEngine:
             return
         slot, job = list(self._active.items())[-1]
         del self._active[slot]
+        self._lookups.forget(slot)
         self._borrowed = {at: one for at, one in self._borrowed.items() if one[0] is not job}
         self._model.keep(slot, 0)
         self._idle[slot] = []

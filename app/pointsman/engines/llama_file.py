@@ -22,7 +22,8 @@ _LONGEST = 256  # bytes of a value of the header
 class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What to load and how; `context` None takes a usual size, and it is never more than the model was trained for.
 
-    `kv` rounds what is kept; `windowed` forgets what is behind a layer's window; `gpu_layers` None moves all.
+    `kv` rounds what is kept; `windowed` forgets what is behind a layer's window; `gpu_layers` None moves all;
+    `lookup` is how many tokens may be guessed in one step.
     """
 
     path: str
@@ -32,6 +33,7 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     kv: str | None = None
     windowed: bool = False
     gpu_layers: int | None = None
+    lookup: int = 0
 
 
 def load(options: ModelOptions) -> Any:

@@ -31,6 +31,7 @@ def load(wanted: Wanted, interrupt: Interrupt) -> Engine:
         kv=wanted.kv,
         windowed=wanted.windowed,
         gpu_layers=wanted.gpu_layers,
+        lookup=wanted.lookup,
     )
     loaded = llama_file.load(options)
     if llama_vectors.pooling(loaded) is not None:

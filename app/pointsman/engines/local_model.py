@@ -28,6 +28,7 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int | None = None
     slots: int | None = None
     queue: int | None = None
+    lookup: int = 0
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ def worker_command(spec: WorkerSpec) -> list[str]:
         "--gpu-layers": spec.gpu_layers,
         "--slots": spec.slots,
         "--queue": spec.queue,
+        "--lookup": spec.lookup or None,
     }
     for option, value in chosen.items():
         argv += [] if value is None else [option, str(value)]

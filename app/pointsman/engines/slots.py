@@ -12,6 +12,7 @@ _TILE = 64  # tokens that attention looks at together
 _SOME = 20  # new tokens, from which on it is worth it to read so many
 _LONG = 2048  # tokens, behind which attention takes most of the time
 _WORTH_WAITING = 256  # tokens; so many are worth a wait for another prompt that computes them now
+_NONE: Mapping[int, Sequence[int]] = {}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -23,12 +24,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Tokens of one slot in a step, from position `start` on; the last one is sampled from when `complete`."""
+    """Tokens of one slot in a step, from position `start` on; the last one is sampled from when `complete`.
+
+    The last `guessed` of them are not known to be right; the one before them, and each of them, is sampled from.
+    """
 
     slot: int
     start: int
     tokens: Sequence[int]
     complete: bool
+    guessed: int = 0
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
@@ -98,16 +103,30 @@ def has_room(lengths: Sequence[int], added: int, cells: int, margin: int = 64) -
     return not lengths or sum(lengths) + added + margin * (len(lengths) + 1) <= cells
 
 
-def plan_step(pending: Mapping[int, tuple[int, Sequence[int]]], room: int, prefill: int) -> list[Run]:
+def plan_step(
+    pending: Mapping[int, tuple[int, Sequence[int]]],
+    room: int,
+    prefill: int,
+    guesses: Mapping[int, Sequence[int]] = _NONE,
+) -> list[Run]:
     """`pending` maps slots to (start, tokens not yet computed). Answers go on first, prompts share what is left.
 
-    At most `room` tokens in all, and at most `prefill` of prompts, so that no step takes long.
+    At most `room` tokens in all, and at most `prefill` of prompts, so that no step takes long. `guesses` maps slots
+    whose answer goes on to what may come next in it.
     """
-    runs = [Run(slot, start, tokens, True) for slot, (start, tokens) in pending.items() if len(tokens) == 1]
-    left = min(prefill, room - len(runs))
+    runs = [
+        _answering(slot, start, tokens, guesses.get(slot, ()))
+        for slot, (start, tokens) in pending.items()
+        if len(tokens) == 1
+    ]
+    left = min(prefill, room - sum(len(run.tokens) for run in runs))
     for slot, (start, tokens) in pending.items():
         if len(tokens) > 1 and left > 0:
             taken = tokens[:left]
             runs.append(Run(slot, start, taken, len(taken) == len(tokens)))
             left -= len(taken)
     return runs
+
+
+def _answering(slot: int, start: int, tokens: Sequence[int], guess: Sequence[int]) -> Run:
+    return Run(slot, start, [*tokens, *guess] if guess else tokens, True, len(guess))

@@ -16,16 +16,17 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from pointsman.core import fit
 from pointsman.core.catalog_parts import TOOL_FORMATS
+from pointsman.core.fit import SLOTS
 from pointsman.engines import protocol
 from pointsman.engines.engine import Engine
 from pointsman.engines.failures import LoadFailed
 from pointsman.engines.interrupt import Interrupt
+from pointsman.engines.lookup import MOST
 from pointsman.engines.serving import Inbox, Outbox, claim_stdout, open_stdin, serve, start_reader
 from pointsman.system import container
 
-SLOTS = 4
-_MOST_SLOTS = 64
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,6 +41,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     windowed: bool = False
     gpu_layers: int | None = None
     slots: int = SLOTS
+    lookup: int = 0
 
 
 Load = Callable[[Wanted, Interrupt], Engine]
@@ -77,6 +79,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--gpu-layers", type=int, help="how many layers to move to graphics devices; all, if not said")
     parser.add_argument("--slots", type=_positive, default=SLOTS, help="how many requests are answered at once")
     parser.add_argument("--queue", type=int, help="how many more may wait; any number, if not said")
+    parser.add_argument("--lookup", type=int, default=0, help="how many tokens to guess in one step, of what was said")
     parser.add_argument("--name", help="what the model is called")
     return parser.parse_args(argv)
 
@@ -98,7 +101,8 @@ def _wanted(options: argparse.Namespace) -> Wanted:
         kv=options.kv,
         windowed=options.windowed,
         gpu_layers=options.gpu_layers,
-        slots=min(options.slots, _MOST_SLOTS),
+        slots=fit.slots(options.slots),
+        lookup=max(0, min(options.lookup, MOST)),
     )
 
 

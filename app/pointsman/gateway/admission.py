@@ -126,7 +126,9 @@ class Admission:
         return None
 
     def _shorten(self, way: _Way, shorts: _Shorts) -> Literal["again"] | None:
-        """A smaller output limit, where that leaves an answer worth having."""
+        """A smaller output limit, where one can be given and that leaves an answer worth having."""
+        if self._decision.request.unlimited:  # a limit would shrink the hold alone, not what is billed
+            return None
         found = squeeze.shorten(way.attempt, shorts, self._decision.request.n)
         if found is None:
             return None

@@ -138,6 +138,8 @@ class Door:
         said = hints(headers)
         if kept.sensitivity is not None:  # what continues from something private is private
             said = msgspec.structs.replace(said, sensitivity=raised(kept.sensitivity, said.sensitivity))
+        if kept.sealed_by is not None:  # what a vendor sealed is read by that vendor alone
+            said = msgspec.structs.replace(said, sealed_by=kept.sealed_by)
         reply.beat = _PING if name == "messages" else reply.beat
         if name == "compact":  # its client keeps it by itself: nothing is continued from it by its id
             kept = Asked(kept.body, sensitivity=kept.sensitivity)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from pointsman.gateway.compaction import Compactions
 from pointsman.gateway.following import Room, Told, replayed
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Run
+from pointsman.gateway.vendor_seals import VendorSeals
 from pointsman.store.responses import KeptResponse, Responses
 from pointsman.wire import compacting, stored
 
@@ -37,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True):
     """A request with its whole conversation: `body` is what is answered, `items` all that goes in.
 
     `sensitivity` is what was ruled of what it continues from. `compacts`: a summary is asked for, not an answer.
+    `sealed_by` is the provider that alone reads a part of it.
     """
 
     body: bytes
@@ -47,6 +49,7 @@ class Asked(msgspec.Struct, frozen=True):
     stream: bool = False
     sensitivity: str | None = None
     compacts: bool = False
+    sealed_by: str | None = None
 
 
 class _Referred(msgspec.Struct, frozen=True):
@@ -77,7 +80,7 @@ class KeptResponses:
     def __init__(self, house: House) -> None:
         self._house = house
         self.store = Responses(house.paths.responses, house.keychain.seal_key)
-        self.compactions = Compactions(house.keychain.seal_key)
+        self.compactions = Compactions(house.keychain.seal_key, VendorSeals(self.store))
         self.working: dict[tuple[str, str], Working] = {}
         self.room = Room()
         self._heard: OrderedDict[tuple[str, str], Told] = OrderedDict()
@@ -97,32 +100,36 @@ class KeptResponses:
         items = opened.items
         sensitivity = raised(opened.sensitivity, sensitivity) if opened.sensitivity else sensitivity
         store = given.store is not False
+        _check_size(_size(items))
         whole = stored.joined(items) if store else b""
         changed = previous is not None or put.found or opened.found
         if changed or given.background is not None:
             body = stored.expanded(body, items if changed else None)
-        if len(body) > _MOST:
-            raise TooLarge(f"The whole conversation is over {_MOST // 2**20} MB, the most that Pointsman takes.")
+        _check_size(len(body))
         asked = Asked(body, whole, previous, store, bool(given.background), bool(given.stream))
-        return msgspec.structs.replace(asked, sensitivity=sensitivity, compacts=compacting.triggered(items))
+        more = {"sensitivity": sensitivity, "sealed_by": opened.sealed_by}
+        return msgspec.structs.replace(asked, **more, compacts=compacting.triggered(items))
 
     async def _referred(self, agent: str, items: list[msgspec.Raw], names: list[str | None]) -> _Referred:
-        """The items, each that only names a kept one in full. Raises `NotFound`."""
+        """The items, each that only names a kept one in full. Raises `NotFound`, and `TooLarge` before it is all there."""
         rows: list[msgspec.Raw] = []
         said: dict[str, dict[str, msgspec.Raw | None]] = {}
         sensitivity: str | None = None
+        held = size = 0
         for raw, id_ in zip(items, names, strict=True):
-            holder = None if id_ is None else await self.store.holder(agent, id_)
-            if id_ is None:
-                rows.append(raw)
-            elif holder in said:
-                rows += [row] if (row := said[holder].get(id_)) else []
-            else:
-                kept = None if holder is None else await self.store.get(agent, holder)
-                if kept is None:
-                    raise _no_item(id_)
-                said[kept.id], sensitivity = stored.items_said(kept.response), raised(kept.sensitivity, sensitivity)
-                rows += [row] if (row := said[kept.id].get(id_)) else []
+            row: msgspec.Raw | None = raw
+            if id_ is not None:
+                holder = await self.store.holder(agent, id_)
+                if holder is None or holder not in said:
+                    kept = None if holder is None else await self.store.get(agent, holder)
+                    if kept is None:
+                        raise _no_item(id_)
+                    said[kept.id], sensitivity = _meant(kept, names), raised(kept.sensitivity, sensitivity)
+                    held += _size(said[kept.id].values())
+                row = said[holder or ""].get(id_)
+            rows += [row] if row else []
+            size += len(row or b"")
+            _check_size(max(held, size))
         return _Referred(rows, bool(said), sensitivity)
 
     async def _before(self, agent: str, previous: str) -> KeptResponse:
@@ -183,6 +190,8 @@ class KeptResponses:
         self._heard[key] = events
         if len(self._heard) > _HEARD:
             self.room.leave(self._heard.popitem(last=False)[1])
+        while self._heard and self.room.full:  # of what goes, the kept response tells as well
+            self._unheard(max(self._heard, key=lambda one: self._heard[one].size))
 
     async def items(self, agent: str, id_: str, query: dict[str, str]) -> bytes:
         """What went in, a page of it."""
@@ -229,6 +238,7 @@ class KeptResponses:
     async def close(self) -> None:
         """Stop what is being made, then write what waits."""
         await asyncio.gather(*(working.cancel() for working in list(self.working.values())))
+        self.compactions.vendors.note()
         await self.store.close()
 
     async def _kept(self, agent: str, id_: str) -> KeptResponse:
@@ -243,6 +253,22 @@ def _read(body: bytes) -> tuple[stored.Given, list[msgspec.Raw], list[str | None
     given = stored.given(body)
     items = stored.items(given)
     return given, items, [stored.referred(item) for item in items]
+
+
+def _meant(kept: KeptResponse, names: list[str | None]) -> dict[str, msgspec.Raw | None]:
+    """Those of a kept response's items that are named, without the rest of its bytes."""
+    said, wanted = stored.items_said(kept.response), set(names)
+    return {id_: row and row.copy() for id_, row in said.items() if id_ in wanted}
+
+
+def _size(rows: Iterable[msgspec.Raw | None]) -> int:
+    return sum(len(row) for row in rows if row is not None)
+
+
+def _check_size(size: int) -> None:
+    """Raises `TooLarge`."""
+    if size > _MOST:
+        raise TooLarge(f"The whole conversation is over {_MOST // 2**20} MB, the most that Pointsman takes.")
 
 
 def response_id(run: Run) -> str:

@@ -188,6 +188,7 @@ def worker_specs(catalog: Catalog, home: Paths) -> dict[str, WorkerSpec]:
             engine=target.engine,
             context=target.context,
             tool_format=target.tool_format,
+            lookup=target.lookup,
             slots=catalog.limits.of_target(target.name).slots,
             queue=catalog.limits.of_target(target.name).queue,
         )

@@ -5,23 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 
-from pointsman.core.errors import UpstreamFailed
+from pointsman.core.errors import Unanswerable, UpstreamFailed
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job
 from pointsman.wire import body as body_
 from pointsman.wire.translate.answers import Answering
 from pointsman.wire.translate.bridge import Bridge
-from pointsman.wire.translate.neutral import Began, Ended, Event, Prompt, Said
+from pointsman.wire.translate.neutral import Began, Called, Ended, Event, Prompt, Said
 
 
 async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prompt) -> AsyncGenerator[Frame, None]:
     """Each event at once where the client streams; else one frame at the end."""
     writer = job.sent.dialect.writer(_about(job, prompt))
-    bridge, kept = Bridge(prompt.tools), list[Event]()
-    said = False
+    bridge, kept, summary = Bridge(prompt.tools), list[Event](), _Summary(job)
     async for heard in events:
-        said = said or isinstance(heard, Said)
-        if job.sent.dialect.compacts and isinstance(heard, Ended):
-            _check_summary(heard, said=said)
+        if job.sent.dialect.compacts:
+            summary.check(heard)
         for event in bridge.over(heard):
             if job.request.stream:
                 for data in writer.stream(event):
@@ -32,11 +30,35 @@ async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prom
         yield Frame(writer.whole(kept))
 
 
-def _check_summary(end: Ended, *, said: bool) -> None:
-    """A summary that is cut or empty would lose the conversation: none at all lets its client keep it."""
-    if not said or end.finish in ("length", "content_filter"):
-        why = "was cut at its limit" if end.finish == "length" else "holds nothing"
-        raise AttemptFailed(UpstreamFailed(f"The summary of this conversation {why}."), again=True, fault=False)
+class _Summary:
+    """What would stand for a conversation. One that is no summary would lose it: an error lets its client keep it."""
+
+    def __init__(self, job: Job) -> None:
+        self._cut_by_client = job.request.max_tokens is not None and job.request.max_tokens <= job.attempt.output
+        self._said = self._refused = self._called = False
+
+    def check(self, heard: Event) -> None:
+        """Take an event. Raises `AttemptFailed` at the end of what is cut, refused or empty."""
+        if isinstance(heard, Said):
+            self._refused = self._refused or heard.refusal
+            self._said = self._said or bool(heard.text.strip())
+        elif isinstance(heard, Called):
+            self._called = True
+        elif isinstance(heard, Ended):
+            self._end(heard.finish)
+
+    def _end(self, finish: str) -> None:
+        if finish == "length":  # the same request would be cut again, and paid again
+            raise AttemptFailed(Unanswerable(_none("was cut at its limit")), again=not self._cut_by_client, fault=False)
+        if self._refused or finish == "content_filter":
+            raise AttemptFailed(Unanswerable(_none("was refused by the model")), again=True, fault=False)
+        if self._called or not self._said:
+            why = "holds a call of a tool" if self._called else "holds nothing"
+            raise AttemptFailed(UpstreamFailed(_none(why)), again=True, fault=False)
+
+
+def _none(why: str) -> str:
+    return f"The summary of this conversation {why}, so the conversation stands as it was."
 
 
 def _about(job: Job, prompt: Prompt) -> Answering:

@@ -38,8 +38,9 @@ from pointsman.wire.translate.neutral import (
 )
 from pointsman.wire.translate.prompts import responses as prompts
 
-_TRIGGER = "compaction_trigger"
 _ASKED = 600  # tokens that the question takes, at most
+_FORM = 1_000  # tokens that a vendor adds for the form of an answer, where the form is passed on, at most
+_ESCAPED = b"\\u"  # any letter may be written so
 _QUESTION = (
     "Write a summary of this conversation, so that another model can go on with the work without having seen it. Say "
     "what the user asked for and decided, in the user's own words where they matter; what was done and what came of "
@@ -50,17 +51,18 @@ _BEGINS = "What follows is a summary of the conversation until now, written by a
 
 
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
-    """The neutral request of either way. It has no limit but the model's own, for a provider's own compaction has none."""
+    """The neutral request of either way. A summary has no form, whatever form answers have."""
     asked = responses.read(id_, body, replace(hints, kind="compaction"), sense)
-    return msgspec.structs.replace(asked, extra_tokens=asked.extra_tokens + _ASKED)
+    more = _ASKED + _FORM * asked.schema
+    return replace(asked, extra_tokens=asked.extra_tokens + more, schema=False)
 
 
 def read_whole(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
-    """The same for the path of its own, whose answers come in one piece."""
+    """The same for the path of its own: its answers come in one piece, and a provider's own takes no limit."""
     asked = read(id_, body, hints, sense)
     if asked.stream:
         raise BadRequest("'stream' is not known at /v1/responses/compact. Send the request without it.")
-    return msgspec.structs.replace(asked, max_tokens=None, schema=False)
+    return replace(asked, max_tokens=None, unlimited=True)
 
 
 def splice(body: bytes, change: Change) -> bytes:
@@ -74,7 +76,7 @@ def prompt(body: bytes) -> Prompt:
     """The conversation with a last turn that asks for its summary. Tools stay, for the calls among the turns."""
     found = prompts.read(body)
     told = found.turns if found.tools else tuple(map(_in_words, found.turns))
-    lost = tuple(name for name in found.lost if name != f"item {_TRIGGER}")
+    lost = tuple(name for name in found.lost if name != f"item {stored.TRIGGER}")
     return replace(
         found,
         turns=(*told, Turn("user", (Text(_QUESTION),))),
@@ -111,7 +113,8 @@ def opened(summary: str) -> msgspec.Raw:
 
 def sealed(item: msgspec.Raw) -> str | None:
     """What an item of a compaction holds, None for any other item."""
-    if b"compaction" not in bytes(item):
+    said = bytes(item)
+    if b"compaction" not in said and _ESCAPED not in said:
         return None
     try:
         found = _items.decode(item)
@@ -121,15 +124,8 @@ def sealed(item: msgspec.Raw) -> str | None:
 
 
 def triggered(items: Sequence[msgspec.Raw]) -> bool:
-    """Whether one of these asks for a compaction."""
-    return any(_TRIGGER.encode() in bytes(item) and _kind(item) == _TRIGGER for item in items)
-
-
-def _kind(item: msgspec.Raw) -> str:
-    try:
-        return _items.decode(item).type
-    except UNREADABLE:
-        return ""
+    """Whether the last of these asks for a compaction: one before it is answered already."""
+    return any(map(stored.asks, items[-1:]))
 
 
 class _Item(msgspec.Struct, frozen=True):

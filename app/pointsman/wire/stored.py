@@ -17,6 +17,9 @@ from pointsman.wire import sse
 from pointsman.wire.responses import COMPACTIONS, foreign
 from pointsman.wire.scan import UNREADABLE
 
+TRIGGER = "compaction_trigger"
+"""The type of the item that asks for a compaction."""
+_ESCAPED = b"\\u"  # any letter may be written so
 _ENDS = (b"response.completed", b"response.incomplete", b"response.failed")
 _LAST = {"completed": "response.completed", "incomplete": "response.incomplete"}
 _HEAD = 400  # bytes of an event in which its kind stands
@@ -96,9 +99,23 @@ def apart(rows: bytes) -> list[msgspec.Raw]:
 
 
 def before(rows: bytes, response: bytes) -> list[msgspec.Raw]:
-    """What went in before a response, as far as it counts still: its compaction stands for all of that."""
+    """What went in before a response, as far as it counts still: its compaction stands for all of that.
+
+    What asked for one is answered, and asks for none later.
+    """
     output = _outputs.decode(response).output
-    return [] if any(_items.decode(raw).type in COMPACTIONS for raw in output) else apart(rows)
+    if any(_items.decode(raw).type in COMPACTIONS for raw in output):
+        return []
+    return [raw for raw in apart(rows) if not asks(raw)]
+
+
+def asks(item: msgspec.Raw) -> bool:
+    """Whether this item asks for a compaction."""
+    said = bytes(item)
+    try:
+        return (TRIGGER.encode() in said or _ESCAPED in said) and _items.decode(item).type == TRIGGER
+    except UNREADABLE:
+        return False
 
 
 def expanded(body: bytes, rows: Sequence[msgspec.Raw] | None) -> bytes:
