@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from pointsman.core import engines as rules
+from pointsman.core import fit
 from pointsman.core.placing import NoRoom, Placed, no_room
 from pointsman.engines.failures import ModelUnloadable
 from pointsman.engines.local_model import LocalModel, WorkerSpec
@@ -50,7 +51,8 @@ class Rooms:
         if self.steward is None:
             return spec
         until = asyncio.get_running_loop().time() + wait
-        wanted = Model(name=spec.name, path=spec.path, context=spec.context, slots=spec.slots)
+        rows = fit.slots(spec.slots) + spec.lookup  # each guess is weighed like one more answer
+        wanted = Model(name=spec.name, path=spec.path, context=spec.context, slots=rows)
         while True:
             if sentence := await self.steward.refusal(model.name):
                 raise ModelUnloadable(sentence)

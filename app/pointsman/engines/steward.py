@@ -79,7 +79,7 @@ class Steward:
         shape, devices = await self._seen(model)
         now = workers()
         room = self._room(devices, now)
-        held, slots = [one.held for one in now], fit.slots(model.slots)
+        held, slots = [one.held for one in now], model.slots or fit.SLOTS
         return placing.place(shape, model.context or _USUAL_CONTEXT, room, held, slots)
 
     async def refusal(self, name: str) -> str | None:
