@@ -89,6 +89,13 @@ def test_its_own_path_has_no_stream_and_no_limit_of_the_clients() -> None:
         SURFACES["compact"].read("r", body(USER, stream=True), Hints(), lambda _: Verdict())
 
 
+@pytest.mark.parametrize("nothing", [body(), b'{"model": "local"}'], ids=["empty", "none"])
+def test_nothing_is_not_compacted(nothing: bytes) -> None:
+    """Nobody pays for the summary of no conversation."""
+    with pytest.raises(BadRequest, match="There is nothing to compact"):
+        SURFACES["compact"].read("r", nothing, Hints(), lambda _: Verdict())
+
+
 def test_a_vendors_own_compaction_marks_the_request() -> None:
     """It can only go where it can be read."""
     sealed = {"type": "compaction", "encrypted_content": "gAAAA"}

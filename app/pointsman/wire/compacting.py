@@ -50,6 +50,9 @@ _QUESTION = (
 _BEGINS = "What follows is a summary of the conversation until now, written by a model so that you can go on with it."
 
 
+_NOTHING = (b"null", b"[]", b'""')
+
+
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     """The neutral request of either way. A summary has no form, whatever form answers have."""
     asked = responses.read(id_, body, replace(hints, kind="compaction"), sense)
@@ -62,6 +65,8 @@ def read_whole(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     asked = read(id_, body, hints, sense)
     if asked.stream:
         raise BadRequest("'stream' is not known at /v1/responses/compact. Send the request without it.")
+    if bytes(body_.fields(body).get("input", b"null")) in _NOTHING:
+        raise BadRequest("There is nothing to compact. Send the conversation as 'input' or by 'previous_response_id'.")
     return replace(asked, max_tokens=None, unlimited=True)
 
 
