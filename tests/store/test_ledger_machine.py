@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from pointsman.core import budget
 from pointsman.core.budget import Account, Cap, Subject
@@ -170,11 +170,14 @@ class Money(World, RuleBasedStateMachine):
         self.note_above()
 
     def note_above(self, found: Iterable[Account] | None = None) -> None:
-        """What stands above a limit that a person set, also once grants have back what they lend to open holds."""
-        loans = self.loans()
+        """What stands above a limit that a person set, whichever of the open holds end and give back what grants lend them.
+
+        Under a lowered cap a grant lends more than a hold is worth: then the account stands higher once that one has ended.
+        """
+        parts = self.parts()
         for account in self.accounts().values() if found is None else found:
-            spent = account.spent + loans.get(place(account), 0) - account.limit - account.overrun
-            self.above[place(account)] = max(self.above.get(place(account), 0), excess(account), spent)
+            most = account.spent + parts.get(place(account), 0) - account.limit - account.overrun
+            self.above[place(account)] = max(self.above.get(place(account), 0), excess(account), most)
 
     @rule(more=st.integers(1, 300))
     def borrow(self, more: int) -> None:
@@ -246,12 +249,13 @@ class Money(World, RuleBasedStateMachine):
         """What accounts were raised by, but for what grants have lent and not got back."""
         return self.number(select(func.sum(ACCOUNTS.c.raised))) - self.lent()
 
-    def loans(self) -> dict[tuple[str, str, str], int]:
-        """What grants lend to open holds, by account."""
+    def parts(self) -> dict[tuple[str, str, str], int]:
+        """The larger of what each open hold holds and what a grant lends it, by account."""
         where = (ACCOUNTS.c.cap, ACCOUNTS.c.key, ACCOUNTS.c.window)
-        query = select(*where, func.sum(PLEDGES.c.lent).label("lent"))
-        rows = self.rows(query.join(PLEDGES, PLEDGES.c.account == ACCOUNTS.c.id).group_by(*where))
-        return {(row["cap"], row["key"], row["window"]): int(row["lent"]) for row in rows}
+        larger = case((PLEDGES.c.lent > HOLDS.c.amount, PLEDGES.c.lent), else_=HOLDS.c.amount)
+        query = select(*where, func.sum(larger).label("part")).join(PLEDGES, PLEDGES.c.account == ACCOUNTS.c.id)
+        rows = self.rows(query.join(HOLDS, HOLDS.c.id == PLEDGES.c.hold).group_by(*where))
+        return {(row["cap"], row["key"], row["window"]): int(row["part"]) for row in rows}
 
     def lent(self) -> int:
         """What all grants have lent and not got back."""
