@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import itertools
 import select
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given
@@ -17,71 +13,8 @@ from hypothesis import strategies as st
 
 from pointsman.providers.connection import Answer, Connection
 from pointsman.providers.failures import UpstreamError
-from pointsman.providers.unpacking import Unpacker
 from pointsman.providers.upstream import Upstream
-
-Says = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-
-
-@asynccontextmanager
-async def said(says: Says, silence: float = 5) -> AsyncIterator[Upstream]:
-    """An upstream that does this on each of its connections, after the head of the first request."""
-    serving: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await says(reader, writer)
-        finally:
-            writer.close()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(serve(reader, writer))
-        serving.add(task)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    one = Upstream("fake", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", silence=silence)
-    try:
-        yield one
-    finally:
-        await one.close()
-        server.close()
-        for task in serving:
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
-
-
-def bytes_of(*pieces: bytes, leave: bool = True) -> Says:
-    """Send these, each on its own, then leave or stay."""
-
-    async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        if not leave:
-            await reader.read()
-
-    return says
-
-
-def raw_deflate(data: bytes) -> bytes:
-    """Deflate without a head, as some servers send it."""
-    work = zlib.compressobj(wbits=-15)
-    return work.compress(data) + work.flush()
-
-
-async def read(one: Upstream, body: bytes = b"{}", headers: dict[str, str] | None = None) -> bytes:
-    """One whole answer."""
-    async with one.post("/chat/completions", body, headers or {}) as answer:
-        return b"".join([piece async for piece in one.pieces(answer)])
-
-
-async def failure(one: Upstream, headers: dict[str, str] | None = None) -> UpstreamError:
-    """How a request fails."""
-    with pytest.raises(UpstreamError) as failed:
-        await read(one, headers=headers)
-    return failed.value
+from tests.providers.speaking import WHOLE, bytes_of, failure, read, said
 
 
 @pytest.mark.parametrize("interim", [b"100 Continue", b"103 Early Hints"])
@@ -231,91 +164,6 @@ async def test_a_pool_that_is_closed_writes_nothing_more() -> None:
         await one.close()
         assert not (await waiting).sent
     assert not asked.is_set()
-
-
-@pytest.mark.parametrize(
-    ("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)]
-)
-async def test_a_compressed_answer_is_undone(name: str, pack: Callable[[bytes], bytes]) -> None:
-    """Though it was asked for as it is: some proxies do as they like."""
-    packed = pack(b"word " * 100_000)
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {name}\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with said(bytes_of(head + packed, leave=False)) as one:
-        assert await read(one) == b"word " * 100_000
-
-
-@pytest.mark.parametrize("split", [1, 2, 3])
-async def test_the_way_it_is_packed_shows_with_two_bytes(split: int) -> None:
-    """Deflate without a head may come in pieces too, the first of one byte."""
-    packed = raw_deflate(b"word " * 1_000)
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with said(bytes_of(head, packed[:split], packed[split:], leave=False)) as one:
-        assert await read(one) == b"word " * 1_000
-    apart, work = [packed[at : at + 1] for at in range(len(packed))], Unpacker()
-    assert b"".join(work.more(piece) for piece in apart) == b"word " * 1_000
-
-
-@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, raw_deflate])
-@pytest.mark.parametrize("more", [-1, 0, 1, 100, 1_048_576])
-async def test_an_answer_of_just_over_one_piece_is_whole(pack: Callable[[bytes], bytes], more: int) -> None:
-    """What is still inside, with nothing left to be fed, comes too."""
-    packed = pack(bytes(1_048_576 + more))
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with said(bytes_of(head + packed, leave=False)) as one:
-        assert len(await read(one)) == 1_048_576 + more
-
-
-@pytest.mark.parametrize("apart", [False, True])
-async def test_zeros_behind_a_compressed_answer_are_nothing(*, apart: bool) -> None:
-    """Some servers fill up a block; another part may follow."""
-    packed = [gzip.compress(b"first ") + bytes(8), gzip.compress(b"second"), bytes(8), bytes(8)]
-    size = sum(map(len, packed))
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {size}\r\n\r\n".encode()
-    async with said(bytes_of(head, *(packed if apart else [b"".join(packed)]), leave=False)) as one:
-        assert await read(one) == b"first second"
-
-
-async def test_a_compressed_answer_comes_in_bounded_pieces() -> None:
-    """A few bytes may stand for very many."""
-    packed = gzip.compress(bytes(20_000_000))
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with (
-        said(bytes_of(head + packed, leave=False)) as one,
-        one.post("/chat/completions", b"{}", {}) as answer,
-    ):
-        sizes = [len(piece) async for piece in one.pieces(answer)]
-    assert (sum(sizes), max(sizes)) == (20_000_000, 1_048_576)
-
-
-async def test_a_compressed_answer_may_come_in_any_pieces() -> None:
-    """Also where the first of them come to nothing yet; several parts are one answer."""
-    packed = gzip.compress(b"first ") + gzip.compress(b"second")
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with said(bytes_of(head, *(packed[at : at + 1] for at in range(len(packed))), leave=False)) as one:
-        assert await read(one) == b"first second"
-
-
-@pytest.mark.parametrize("end", [-9, -4])
-async def test_a_compressed_answer_that_lacks_its_end_broke_off(end: int) -> None:
-    """Though it is as long as it says."""
-    packed = gzip.compress(b"word " * 1_000)[:end]
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with said(bytes_of(head + packed, leave=False)) as one:
-        assert (await failure(one)).sent
-
-
-async def test_what_stands_behind_a_compressed_answer_is_damage() -> None:
-    """It is not kept without end."""
-    packed = gzip.compress(b"word") + b"garbage" * 10
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
-    async with said(bytes_of(head + packed, leave=False)) as one:
-        assert (await failure(one)).sent
-
-
-async def test_a_compressed_answer_that_is_damaged_broke_off() -> None:
-    """Nobody can say what it held."""
-    async with said(bytes_of(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nnone")) as one:
-        assert (await failure(one)).reason == "fake broke off in the middle of its answer"
 
 
 async def test_a_slow_reader_holds_the_upstream_back() -> None:

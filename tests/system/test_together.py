@@ -51,7 +51,6 @@ def test_a_process_joins_the_job() -> None:
     assert kernel.calls[2:5] == [("open", 0x101, False, 77), ("assign", JOB, PROCESS), ("close", PROCESS)]
 
 
-@pytest.mark.skipif(ctypes.sizeof(ctypes.c_void_p) != 8, reason="the layout is that of 64 bits")
 def test_the_limits_lie_where_windows_looks() -> None:
     """The structure has its documented size, and the one flag its place."""
     kernel = Kernel()
@@ -99,7 +98,6 @@ def test_elsewhere_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         together.bind(os.getpid())
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="a process that is stopped stays on macOS")
 def test_a_worker_that_cannot_listen_ends_with_its_gateway() -> None:
     """Killed without a word, a gateway takes even a worker along that is stopped and so never sees the end of its input."""
     starter = Path(__file__).resolve().parents[2] / "resources" / "starter" / "starter.gguf"
