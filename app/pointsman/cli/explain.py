@@ -28,6 +28,7 @@ class Spoken(StrEnum):
     MESSAGES = "messages"
     COMPLETIONS = "completions"
     EMBEDDINGS = "embeddings"
+    COMPACT = "compact"
 
 
 def explain(

@@ -9,6 +9,7 @@ from typing import Any
 from pointsman.core import squeeze, unanswered
 from pointsman.core.amounts import dollars
 from pointsman.core.budget import Short, admit
+from pointsman.core.request import Request
 from pointsman.core.routing import Attempt
 from pointsman.gateway import pipeline
 from pointsman.gateway.admission import subject
@@ -30,7 +31,7 @@ async def explain(house: House, given: Explain) -> dict[str, Any]:
     first = plan.attempts[0] if plan.attempts else None
     accounts = await house.ledger.accounts(time.time(), subject(decision, first, "explain")) if first else []
     shorts = admit(accounts, first.at_most or 0) if first else ()
-    outcome = _outcome(first, shorts, background=facts.background)
+    outcome = _outcome(decision, first, shorts)
     return {
         "sentence": _sentence(decision, first, outcome),
         "outcome": outcome,
@@ -57,14 +58,20 @@ def _attempt(one: Attempt) -> dict[str, Any]:
     }
 
 
-def _outcome(first: Attempt | None, shorts: Sequence[Short], *, background: bool) -> str:
+def _outcome(decision: Decision, first: Attempt | None, shorts: Sequence[Short]) -> str:
     """allow, or what would come before it: ask, local, cheaper, shorten, defer, or deny."""
     if first is None:
         return "deny"
-    says = squeeze.action(shorts, background=background) if shorts else "allow"
+    says = squeeze.action(shorts, background=decision.facts.background) if shorts else "allow"
     if says == "refuse":
         return "deny"
+    if says == "shorten" and not _shortens(decision.request, first, shorts):
+        return "ask"
     return "ask" if first.ask else says
+
+
+def _shortens(request: Request, first: Attempt, shorts: Sequence[Short]) -> bool:
+    return not request.unlimited and squeeze.shorten(first, shorts, request.n) is not None
 
 
 _THEN = {

@@ -285,7 +285,7 @@ class Explain(msgspec.Struct, frozen=True, tag="explain"):
     body: str
     agent: str | None = None
     headers: dict[str, str] = {}
-    dialect: Literal["chat", "responses", "messages", "completions", "embeddings"] = "chat"
+    dialect: Literal["chat", "responses", "messages", "completions", "embeddings", "compact"] = "chat"
 
 
 class Spend(msgspec.Struct, frozen=True, tag="spend"):
