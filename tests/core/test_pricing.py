@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.core.pricing import FREE, Meters, Rates, bound, charged, cost, dearest, kept, told
+from pointsman.core.pricing import FREE, Meters, Rates, bound, charged, cost, dearest, kept, origin, told
 
 LONG = Rates(
     input=4_000_000,
@@ -179,3 +179,9 @@ def test_the_dearest_of_two_costs_no_less_than_either(used: Meters, one: Rates, 
 def test_an_hour_of_a_server_is_in_no_request() -> None:
     """It is paid whether anybody asks or not."""
     assert cost(USED, msgspec.structs.replace(FREE, per_hour=1_200_000)) == 0
+
+
+def test_a_price_names_its_origin() -> None:
+    """Where it is from and of which day, as far as each is known."""
+    assert origin(FREE) == "this machine"
+    assert origin(msgspec.structs.replace(FREE, source="mine", dated="2026-01-01")) == "mine, 2026-01-01"

@@ -334,3 +334,12 @@ def test_a_first_choice_that_is_passed_over_is_named() -> None:
 def test_a_header_keeps_a_request_on_this_machine() -> None:
     """It narrows: nothing else is tried, whatever the fallback says."""
     assert order(planned(request(hints=Hints(tier="local"), n=2))) == []
+
+
+def test_each_catalog_is_planned_with_as_it_stands() -> None:
+    """The order of one that was planned with before is nothing to another one."""
+    newer = msgspec.structs.replace(CATALOG.targets["small"], name="newer")
+    other = msgspec.structs.replace(CATALOG, targets={"newer": newer, **CATALOG.targets})
+    first = order(planned(request()))
+    assert sorted(order(planned(request(), catalog=other))) == sorted([*first, "newer"])
+    assert order(planned(request())) == first

@@ -11,8 +11,9 @@ import pytest
 from pointsman.core import facts, runaway, session
 from pointsman.core.catalog import CatalogError, Sensitivity, Source, read
 from pointsman.core.catalog_parts import Runaway, Thresholds
-from pointsman.core.request import Hints, Request, Verdict
+from pointsman.core.request import Hints, Message, Request, Verdict
 from pointsman.core.runaway import Alarm, Call, Pace, Seen, Trail
+from pointsman.core.shape import Shape
 from pointsman.wire import chat
 from tests.fixtures.runaway.loops import LOOPS
 from tests.fixtures.runaway.talk import Sent, Talk, words
@@ -258,3 +259,14 @@ def test_a_wrong_threshold_is_told(text: str, expected: str) -> None:
     with pytest.raises(CatalogError) as refused:
         read([Source("m.toml", f"[runaway]\n{text}")])
     assert refused.value.sentence.endswith(expected)
+
+
+@pytest.mark.parametrize("near", ["", "n"])
+@pytest.mark.parametrize(
+    ("calls", "trouble", "plain"), [(True, False, False), (False, True, False), (False, False, True)]
+)
+def test_a_step_of_one_and_one_is_a_step(near: str, calls: bool, trouble: bool, plain: bool) -> None:
+    """The short way says what the long one says."""
+    act = Shape("said", "far", call=calls)
+    back = Message(role="user", digest="d", size=1, shape=Shape(near, near, trouble=trouble, plain=plain))
+    assert runaway._single(act, back) == runaway._step([act], [back])

@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -134,13 +133,10 @@ class Attempted:
             ],
         }
         sent = Sent(dialect=DIALECTS[self.kind.dialect], body=json.dumps(asked).encode())
-        reply = Reply(_slowly)
+        reply = Slow()
         call = Call(self.busy.house, self.run, sent, reply)
-        try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await pipeline.serve(call, Hints(session=self.name, task=self.name))
-        finally:
-            reply.still()  # as the door does
+        with contextlib.suppress(asyncio.CancelledError):
+            await pipeline.serve(call, Hints(session=self.name, task=self.name))
 
     async def _blocker(self) -> bool:
         """The session's dollar is held by another agent, or was spent by it."""
@@ -164,9 +160,18 @@ class Attempted:
         self.busy.house.bus.publish(MoneyMoved())
 
 
-async def _slowly(_message: dict[str, Any]) -> None:
+class Slow(Reply):
     """A client that takes each piece a moment later."""
-    await asyncio.sleep(0)
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """It has a status."""
+        self.started = True
+        await asyncio.sleep(0)
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """It has a piece."""
+        self.finished = last
+        await asyncio.sleep(0)
 
 
 @pytest.fixture(params=["here", "queued"])

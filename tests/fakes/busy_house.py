@@ -154,7 +154,7 @@ async def at_the_door(busy: BusyHouse, door: Callable[[House], Door] = Door) -> 
     try:
         yield
     finally:
-        server.should_exit = True
+        server.stop()
         await serving
         for one in sockets:
             one.close()

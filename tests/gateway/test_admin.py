@@ -6,10 +6,9 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
 from pointsman.gateway import admin as door
@@ -19,6 +18,7 @@ from pointsman.wire import admin
 from tests.fakes import nonsense
 from tests.fakes.busy_house import open_house, workers
 from tests.fakes.home import MODELS, target
+from tests.gateway.test_connection import connected, served
 
 TOKEN = "a" * 43
 HEAD = {"authorization": f"Bearer {TOKEN}"}
@@ -60,9 +60,8 @@ async def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setenv("FAKE_KEY", "sk-test")
     supervisor = workers(tmp_path)
     async with open_house(tmp_path / "home", supervisor) as busy:
-        app = AdminDoor(busy.house, busy.commands, TOKEN, "http://127.0.0.1:4477/v1").app
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=HEAD) as one:
+        admins = AdminDoor(busy.house, busy.commands, TOKEN, "http://127.0.0.1:4477/v1")
+        async with served(admins) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=HEAD) as one:
             yield one
     await supervisor.close()
 
@@ -111,19 +110,34 @@ async def test_a_client_that_leaves_in_the_middle_is_no_fault(
     """Nothing is logged for it: nothing is wrong here."""
     monkeypatch.setattr(trouble, "sentence", lambda _error: pytest.fail("it was logged"))
 
-    async def left() -> dict[str, str]:
-        return {"type": "http.disconnect"}
+    async with connected(client.base_url.port or 0) as other:
+        head = f"POST /v1/command HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {HEAD['authorization']}\r\n"
+        await other.say(f"{head}content-length: 9\r\nexpect: 100-continue\r\n\r\n".encode())
+        assert b" 100 " in await other.reader.readuntil(b"\r\n\r\n")  # its command is waited for
+    assert (await said(client, b'{"type":"list","what":"caps"}'))[0] == 200
 
-    said = list[Any]()
-    app = cast("httpx.ASGITransport", client._transport).app
-    head = [(b"host", b"127.0.0.1"), (b"authorization", HEAD["authorization"].encode())]
-    scope = {"type": "http", "method": "POST", "path": "/v1/command", "query_string": b"", "headers": head}
 
-    async def send(message: Any) -> None:
-        said.append(message)
-
-    await app(scope, left, send)
-    assert said[0]["status"] == 400
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/v1/nowhere", {}, 404),
+        ("GET", "/v1/command", {}, 405),
+        ("GET", "/v1/snapshot", {"authorization": "Bearer other"}, 401),
+        ("GET", "/v1/snapshot", {"authorization": "Bearer \xe4"}, 401),
+        ("GET", "/v1/snapshot", {"host": "pointsman.example"}, 403),
+        ("GET", "/v1/snapshot", {"origin": "http://127.0.0.1"}, 403),
+        ("GET", "/v1/snapshot", {}, 200),
+    ],
+)
+async def test_what_is_not_served_is_one_sentence(
+    client: httpx.AsyncClient, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Another path, another method, a wrong token, another machine, a page."""
+    answer = await client.request(
+        method, path, headers={name: said.encode("latin-1") for name, said in headers.items()}
+    )
+    assert answer.status_code == status
+    assert status == 200 or admin.decode_problem(answer.content).sentence.endswith(".")
 
 
 async def test_a_command_without_end_is_not_read_to_it(
@@ -131,14 +145,10 @@ async def test_a_command_without_end_is_not_read_to_it(
 ) -> None:
     """What passes the bound is refused while it still comes."""
     monkeypatch.setattr(door, "_MAX_BODY", 1_000)
-    sent = 0
-
-    async def pieces() -> AsyncIterator[bytes]:
-        nonlocal sent
-        for _ in range(100):
-            sent += 100
-            yield b" " * 100
-
-    answer = await client.post("/v1/command", content=pieces())
-    assert (answer.status_code, sent <= 1_200) == (413, True)
-    assert msgspec.json.decode(answer.content)["sentence"] == "This command is too large."
+    head = f"POST /v1/command HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {HEAD['authorization']}\r\n"
+    async with connected(client.base_url.port or 0) as other:
+        await other.say(f"{head}transfer-encoding: chunked\r\n\r\n".encode())
+        await other.say(b"258\r\n" + b" " * 600 + b"\r\n" + b"258\r\n" + b" " * 600 + b"\r\n")
+        answer = await other.rest()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"sentence":"The body is over ' in answer

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from pointsman.core.budget import Short
 from pointsman.core.errors import PaymentRequired
 from pointsman.gateway.admission import LOCAL, Admitted
+from pointsman.store.ledger import HoldRequest, Reserved
 from tests.fakes.asking import DOLLAR, MODELS, Office
 
 SOAK = os.environ.get("POINTSMAN_SOAK") == "1"
@@ -326,3 +328,21 @@ def test_everybody_gets_a_turn(tmp_path_factory: pytest.TempPathFactory, sizes: 
         assert len(ends) >= len(sizes) - len(leaves)
 
     asyncio.run(whole())
+
+
+async def test_only_what_does_not_fit_asks_for_grants(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To whom a grant may be bound is worked out where a cap stands in the way, and for nobody else."""
+    ledger, asked = office.house.ledger, list[int]()
+    reserve = ledger.reserve
+
+    async def noted(hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
+        asked.append(len(hold.bindings))
+        return await reserve(hold, now)
+
+    monkeypatch.setattr(ledger, "reserve", noted)
+    await office.admit()
+    assert asked == [0]
+    await office.cap(at_limit="refuse")
+    with pytest.raises(PaymentRequired):
+        await office.admit(tokens=10_001)
+    assert asked[1:] == [0, 3]

@@ -36,3 +36,15 @@ async def test_money_wakes_everyone_who_took_a_ticket_before() -> None:
     bus.publish(MoneyMoved())
     assert early.done()
     assert not bus.money().done()
+
+
+async def test_whoever_listens_or_waits_hears_that_money_moved() -> None:
+    """Also where only one of the two is there; where nobody is, nothing is said."""
+    bus = Bus()
+    bus.money_moved()
+    waiting, silent = bus.money(), bus.heard
+    bus.money_moved()
+    assert (waiting.done(), silent) == (True, False)
+    heard = bus.listen()
+    bus.money_moved()
+    assert (bus.heard, heard.qsize()) == (True, 1)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
 from pointsman.gateway import connection, listening
-from pointsman.gateway.connection import MOST_HEAD, Patience
+from pointsman.gateway.connection import MOST_HEAD
+from pointsman.gateway.exchange import Answering, Exchange
+from pointsman.gateway.reply import Written
 from pointsman.gateway.seats import Seats
+from pointsman.gateway.service import Patience
 
-App = Callable[[Any, Any, Any], Awaitable[None]]
 SOON = Patience(head=0.05, parting=0.05)
 NEVER = Patience(head=3600, parting=3600)
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
-async def hello(_scope: Any, _receive: Any, send: Any) -> None:
+async def hello(asked: Exchange) -> None:
     """An answer at once, whatever the body."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
-    await send({"type": "http.response.body", "body": b"hello"})
+    await Written(asked).whole(b"hello")
 
 
 class Waiting:
@@ -33,12 +34,13 @@ class Waiting:
         self.left: list[str] = []
         self.changed = asyncio.Condition()
 
-    async def __call__(self, scope: Any, receive: Any, _send: Any) -> None:
+    async def __call__(self, asked: Exchange) -> None:
         """Until the client has left."""
-        await self._note(self.began, scope["path"])
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        await self._note(self.left, scope["path"])
+        left = asyncio.Event()
+        asked.on_leave = left.set
+        await self._note(self.began, asked.path)
+        await left.wait()
+        await self._note(self.left, asked.path)
 
     async def _note(self, where: list[str], path: str) -> None:
         async with self.changed:
@@ -52,17 +54,16 @@ class Waiting:
 
 
 @contextlib.asynccontextmanager
-async def served(app: App, patience: Patience = NEVER, seats: Seats | None = None) -> AsyncIterator[int]:
+async def served(door: Answering, patience: Patience = NEVER, seats: Seats | None = None) -> AsyncIterator[int]:
     """The port of a server like that of a door."""
     (first, *others) = listening.listen(0, "PORT")
-    server = listening.server(app, seats or Seats(100), patience)
+    server = listening.server(door, seats or Seats(100), patience)
     serving = asyncio.create_task(server.serve([first]))
-    while not server.started:  # noqa: ASYNC110 nothing tells
-        await asyncio.sleep(0.001)
+    await server.open.wait()
     try:
         yield first.getsockname()[1]
     finally:
-        server.should_exit = True
+        server.stop()
         await serving
         for one in (first, *others):
             one.close()
@@ -140,6 +141,66 @@ async def test_a_silent_connection_is_ended(said: bytes) -> None:
     async with served(hello, SOON) as port, connected(port) as client:
         await client.say(said)
         assert await client.rest() == b""
+
+
+async def test_a_head_that_came_in_time_has_no_bound_any_more() -> None:
+    """However long its answer takes."""
+    over, seats = asyncio.Event(), Watched(9)
+
+    async def slow(asked: Exchange) -> None:
+        await over.wait()
+        await Written(asked).whole(b"hello")
+
+    async with served(slow, Patience(head=0.1, parting=0.1), seats) as port, connected(port) as client:
+        await client.say(GET[:-2])
+        while not (seats.given and seats.given[0]._begun):  # noqa: ASYNC110 nothing tells
+            await asyncio.sleep(0.001)
+        await client.say(GET[-2:])
+        asyncio.get_running_loop().call_later(0.2, over.set)
+        assert (await client.answer()).endswith(b"hello")
+
+
+async def test_a_connection_rests_no_longer_than_it_may() -> None:
+    """From its last answer on, and without a word."""
+    async with served(hello, Patience(head=3600, rest=0.05)) as port, connected(port) as client:
+        for _ in range(2):
+            await client.say(GET)
+            assert (await client.answer()).endswith(b"hello")
+        assert await client.rest() == b""
+
+
+async def test_an_old_client_is_answered_and_let_go() -> None:
+    """HTTP/1.0 has no next request."""
+    async with served(hello) as port, connected(port) as client:
+        await client.say(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+        answer = await client.rest()
+        assert b"\r\nconnection: close\r\n" in answer and answer.endswith(b"\r\n\r\nhello")
+
+
+async def test_a_header_behind_a_body_is_nobodys() -> None:
+    """A trailer adds nothing to the head that was checked."""
+    seen: list[dict[str, str]] = []
+
+    async def door(asked: Exchange) -> None:
+        await asked.body(100)
+        seen.append(asked.headers)
+        await Written(asked).whole(b"hello")
+
+    trailer = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-late: 1\r\n\r\n"
+    async with served(door) as port, connected(port) as client:
+        await client.say(trailer + GET)
+        await client.answer()
+        await client.answer()
+    assert seen == [{"transfer-encoding": "chunked"}, {"host": "x"}]
+
+
+async def test_an_endless_trailer_is_ended() -> None:
+    """It is held in memory as a head is."""
+    async with served(hello) as port, connected(port) as client:
+        await client.say(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ")
+        with contextlib.suppress(ConnectionError):
+            await client.say(b"a" * 2**24)
+            await client.rest()
 
 
 async def test_a_second_head_has_a_bound_too() -> None:
@@ -252,14 +313,9 @@ async def test_nonsense_behind_a_request_is_not_written_into_its_answer() -> Non
 
 async def test_a_client_that_reads_nothing_of_a_last_answer_is_let_go() -> None:
     """What is written to it is not kept for ever."""
-
-    async def much(_scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
-        await send({"type": "http.response.body", "body": b"a" * 2**26})
-
     seats = Seats(1)
-    async with served(much, SOON, seats) as port, connected(port) as client:
-        await client.say(GET)
+    async with served(large, SOON, seats) as port, connected(port) as client:
+        await client.say(GET.replace(b"host: x", b"connection: close"))
         async with asyncio.timeout(20):
             while seats._taken or not await client.reader.read(1):  # noqa: ASYNC110 nothing tells
                 await asyncio.sleep(0.01)
@@ -291,7 +347,7 @@ async def test_with_everybody_busy_a_new_client_is_told() -> None:
 async def test_an_error_nobody_caught_is_a_500_and_shows_no_values(capfd: pytest.CaptureFixture[str]) -> None:
     """The log gets its lines."""
 
-    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+    async def broken(_asked: Exchange) -> None:
         raise ValueError("sk-secret")
 
     async with served(broken) as port, connected(port) as client:
@@ -314,14 +370,12 @@ class Watched(Seats):
         return super().take(one)
 
 
-async def large(_scope: Any, _receive: Any, send: Any) -> None:
+async def large(asked: Exchange) -> None:
     """More than the kernel's buffers hold."""
-    head = [(b"content-length", b"%d" % 2**26)]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
-    await send({"type": "http.response.body", "body": b"a" * 2**26})
+    await Written(asked).whole(b"a" * 2**26)
 
 
-@pytest.mark.parametrize("by", ["evict", "timeout_keep_alive_handler"])
+@pytest.mark.parametrize("by", ["evict", "_late"])
 async def test_a_client_that_rests_without_having_read_its_answer_is_let_go(by: str) -> None:
     """Whole answers are held for it, and a descriptor: neither for ever."""
     seats = Watched(9)
@@ -331,7 +385,7 @@ async def test_a_client_that_rests_without_having_read_its_answer_is_let_go(by: 
         (one,) = seats.given
         getattr(one, by)()
         async with asyncio.timeout(20):
-            while one in one.connections:  # noqa: ASYNC110 nothing tells
+            while one in one._service.connections:  # noqa: ASYNC110 nothing tells
                 await asyncio.sleep(0.01)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
+from pointsman.gateway.exchange import Exchange
+from pointsman.gateway.reply import Written
 from tests.gateway.test_connection import GET, connected, served
 
 
@@ -16,15 +17,10 @@ class Echo:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, asked: Exchange) -> None:
         """What came."""
         self.asked.set()
-        said, more = scope["path"].encode(), True
-        while more:
-            message = await receive()
-            said, more = said + message["body"], message["more_body"]
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(said))]})
-        await send({"type": "http.response.body", "body": said})
+        await Written(asked).whole(asked.path.encode() + await asked.body(100))
 
 
 OFFERS = b"host: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"

@@ -324,9 +324,9 @@ async def test_what_was_found_answers(world: World) -> None:
     attempt = Attempt(target=target.name, tier="local", about=0, at_most=0, output=100)
     job = Job(request, Sent(dialect=DIALECTS["chat"], body=body), attempt, Tally())
     remote = Remote(NoKeys())
-    frames = [frame async for frame in remote.run(job, found)]
+    told = await remote.whole(job, found)
     await remote.close()
-    assert json.loads(frames[0].data)["choices"][0]["message"]["content"] == "Hi"
+    assert json.loads(told)["choices"][0]["message"]["content"] == "Hi"
     assert job.tally.meters == Meters(fresh_input=3, output=1)
 
 

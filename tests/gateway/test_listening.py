@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from pointsman.core.errors import SetupError
 from pointsman.gateway import listening
+from pointsman.gateway.exchange import Exchange
+from pointsman.gateway.reply import Written
 from pointsman.gateway.seats import Seats
 from pointsman.system import descriptors as descriptors_
 
@@ -88,13 +89,12 @@ async def answered(port: int) -> bool:
 async def test_a_crowd_at_one_door_takes_no_place_at_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """The person can look and stop whatever the agents do."""
 
-    async def busy(_scope: Any, _receive: Any, _send: Any) -> None:
+    async def busy(_asked: Exchange) -> None:
         began.set()
         await over.wait()
 
-    async def hello(_scope: Any, _receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"hello"})
+    async def hello(asked: Exchange) -> None:
+        await Written(asked).whole(b"hello")
 
     began, over = asyncio.Event(), asyncio.Event()
     monkeypatch.setattr(listening, "seats", lambda: Seats(1))
@@ -108,7 +108,7 @@ async def test_a_crowd_at_one_door_takes_no_place_at_the_other(monkeypatch: pyte
     assert await answered(admin)
     over.set()
     for one in servers:
-        one.should_exit = True
+        one.stop()
     await asyncio.wait([first, *serving])
     for sockets in doors:
         close(sockets)
@@ -119,3 +119,52 @@ def test_each_place_is_worth_two_descriptors(monkeypatch: pytest.MonkeyPatch, de
     """A request that is answered has a connection of its provider's too."""
     monkeypatch.setattr(descriptors_, "raised", lambda: descriptors)
     assert listening.seats()._most == places
+
+
+async def test_what_is_being_answered_when_it_ends_is_answered() -> None:
+    """A connection that rests is closed at once; a last answer says that it is the last."""
+
+    async def slow(asked: Exchange) -> None:
+        if asked.path != "/rest":
+            began.set()
+            await over.wait()
+        await Written(asked).whole(b"hello")
+
+    began, over = asyncio.Event(), asyncio.Event()
+    sockets = listening.listen(0, "PORT")
+    server = listening.server(slow, Seats(9))
+    serving = asyncio.create_task(server.serve(sockets))
+    port = sockets[0].getsockname()[1]
+    resting, quiet = await asyncio.open_connection("127.0.0.1", port)
+    quiet.write(b"GET /rest HTTP/1.1\r\n\r\n")
+    await resting.readuntil(b"hello")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await began.wait()
+    server.stop()
+    assert await resting.read() == b""
+    over.set()
+    said = await reader.read()
+    await serving
+    assert said.endswith(b"hello") and b"\r\nconnection: close\r\n" in said
+    writer.close()
+    quiet.close()
+
+
+async def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway's end waits only so long; its client is told."""
+
+    async def endless(_asked: Exchange) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    began = asyncio.Event()
+    monkeypatch.setattr(listening, "_GRACE", 0.01)
+    sockets = listening.listen(0, "PORT")
+    server = listening.server(endless, Seats(9))
+    serving = asyncio.create_task(server.serve(sockets))
+    asking = asyncio.create_task(answered(sockets[0].getsockname()[1]))
+    await began.wait()
+    server.stop()
+    await serving
+    assert not await asking

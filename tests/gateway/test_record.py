@@ -112,7 +112,7 @@ async def test_a_reason_fits_its_header_and_its_row(tmp_path: Path, sign: str) -
     said = dict(record.headers(run, run.decision))[b"x-pointsman-reason"]
     assert 1_980 < len(said) <= 2_000
     assert unquote(said.decode(), errors="strict").endswith(sign)
-    assert len(record._row(office.house, run, None).reason) == 4_000
+    assert len(record._row(run, None).reason) == 4_000
     office.close()
 
 
@@ -122,6 +122,6 @@ async def test_a_row_names_the_provider_that_it_was_sent_to(tmp_path: Path) -> N
     run, used = Run("r1", "tester"), tally()
     run.decision, used.bytes, used.finish = office.decision(), 7, "x" * 1000
     office.house.use_catalog(msgspec.structs.replace(office.house.catalog, targets={}, providers={}))
-    row = record._row(office.house, run, Owed(run.decision.plan.attempts[0], 1, Reserved("h", 5), None, used))
+    row = record._row(run, Owed(run.decision.plan.attempts[0], 1, Reserved("h", 5), None, used))
     assert (row.provider, row.bytes_sent, row.finish) == ("plain", 7, "x" * 40)
     office.close()

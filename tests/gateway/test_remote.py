@@ -25,7 +25,7 @@ async def test_a_whole_answer_is_scanned() -> None:
     """Its usage counts."""
     scan = ChatScan()
     body = b'{"choices": [{"finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}'
-    assert await remote._body(pieces(body[:20], body[20:]), scan) == body
+    assert remote._scanned(await remote._collected(pieces(body[:20], body[20:])), scan) == body
     assert scan.finish == "stop"
 
 
@@ -33,7 +33,7 @@ async def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     """It was sent, so it may be billed: nothing of it stays in memory."""
     monkeypatch.setattr(remote, "MOST_BODY", 10)
     with pytest.raises(UpstreamError, match="without end") as raised:
-        await remote._body(pieces(b"123456", b"123456"), ChatScan())
+        remote._scanned(await remote._collected(pieces(b"123456", b"123456")), ChatScan())
     assert raised.value.sent
 
 
@@ -47,7 +47,7 @@ async def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_an_error_under_a_status_of_success_is_one(scan: type[Scan], body: bytes) -> None:
     """Brokers answer so; a client must not take it for an empty answer, and the next attempt may do better."""
     with pytest.raises(UpstreamError) as raised:
-        await remote._body(pieces(body), scan())
+        remote._scanned(await remote._collected(pieces(body)), scan())
     failed = remote._failed(raised.value, "chat", None)
     assert failed.again
     assert failed.refusal.detail == "Too busy."
@@ -118,7 +118,7 @@ async def test_a_whole_response_that_failed_late_may_be_billed(more: bytes) -> N
     """It holds a part of the answer, or says what it used."""
     body = b'{"object": "response", "status": "failed", "error": {"message": "No."}, %s}' % more
     with pytest.raises(UpstreamError) as raised:
-        await remote._body(pieces(body), ResponsesScan())
+        remote._scanned(await remote._collected(pieces(body)), ResponsesScan())
     assert raised.value.sent
 
 

@@ -71,7 +71,13 @@ def test_the_first_request_finds_loaded(name, warm):
     assert name in warm
 
 
-@pytest.mark.parametrize("name", ["httpx", "aiohttp", "rich", "cryptography", "sqlmodel", "sqlalchemy.orm"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("httpx", "aiohttp", "rich", "cryptography", "sqlmodel", "sqlalchemy.orm"),
+        *("uvicorn", "starlette", "anyio", "click", "h11"),
+    ],
+)
 def test_a_gateway_that_only_passes_on_never_loads(name, warm):
-    """What only a download, a kept body or a new database needs."""
+    """What only a download, a kept body or a new database needs, and other people's servers."""
     assert name not in warm

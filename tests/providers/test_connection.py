@@ -262,7 +262,7 @@ async def test_whoever_stops_waiting_gives_its_place_back() -> None:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await asyncio.wait_for(left.wait(), 5)
-        assert (len(one.pool._busy), one.pool._room._value) == (0, 512)
+        assert (len(one.pool._busy), one.pool._room.free) == (0, 512)
 
 
 async def test_who_leaves_while_it_is_connected_has_written_nothing() -> None:
@@ -282,7 +282,7 @@ async def test_who_leaves_while_it_is_connected_has_written_nothing() -> None:
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert not posted.written
-    assert one.pool._room._value == 512
+    assert one.pool._room.free == 512
     await one.close()
     server.close()
 
@@ -343,3 +343,12 @@ def test_no_bytes_are_too_strange(noise: bytes) -> None:
     """Whatever comes, there is an answer or an error, and nothing is raised at the loop."""
     answer = fed([b"HTTP/1.1 200 OK\r\n", noise])
     assert answer.complete or answer.error is not None
+
+
+async def test_a_whole_answer_that_came_in_one_read_is_there_at_once() -> None:
+    """One that is not whole yet is not: it is read as it comes."""
+    async with said(bytes_of(WHOLE)) as one, one.post("/chat/completions", b"{}", {}) as answer:
+        assert answer.at_once() == b"{}"
+
+    async with said(bytes_of(WHOLE[:-1], leave=False)) as one, one.post("/chat/completions", b"{}", {}) as answer:
+        assert answer.at_once() is None

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select
 from pointsman.core.errors import SetupError, Unavailable
 from pointsman.store.columns import table
 from pointsman.store.db import Clash, Database, choose
+from pointsman.store.writer import Writer
 from tests.store.conftest import Place
 
 TAINTS = table("taints")
@@ -233,3 +234,99 @@ async def test_a_closed_database_takes_no_short_job(db: Database) -> None:
     db.close()
     with pytest.raises(RuntimeError, match="closed"):
         db.submit(put("a"), short=True)
+
+
+async def test_work_that_may_wait_goes_with_what_comes_next(path: Path) -> None:
+    """It is not done by itself, and done before what comes next."""
+    db = Database.open(path)
+    waiting = asyncio.ensure_future(db.ensure(put("first"), later=True))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert db.submit(sessions, short=True).result() == ["first"]
+    assert await waiting == "first"
+    db.close()
+
+
+async def test_work_that_may_wait_is_done_where_nothing_comes(db: Database) -> None:
+    """A moment later, and it is committed when its caller hears of it."""
+    assert await db.ensure(put("a"), later=True) == "a"
+    assert await db.read(sessions) == ["a"]
+
+
+async def test_who_reads_sees_what_may_still_wait(db: Database) -> None:
+    """A reader that comes first has it done."""
+    waiting = asyncio.ensure_future(db.ensure(put("a"), later=True))
+    await asyncio.sleep(0)
+    assert await db.read(sessions) == ["a"]
+    assert await waiting == "a"
+
+
+async def test_closing_finishes_what_may_wait(place: Place) -> None:
+    """Nothing is lost, and its caller hears of it."""
+    db = place.open()
+    waiting = asyncio.ensure_future(db.ensure(put("a"), later=True))
+    await asyncio.sleep(0)
+    db.close()
+    assert await waiting == "a"
+
+
+async def test_what_waits_keeps_its_order(db: Database) -> None:
+    """Whether what comes next is done here or by the writer's thread."""
+
+    def counts(connection: Connection) -> str:
+        return put(f"{len(sessions(connection))} before")(connection)
+
+    later = asyncio.ensure_future(db.ensure(counts, later=True))
+    await asyncio.sleep(0)
+    assert [await db.write(counts), await later] == ["1 before", "0 before"]
+
+
+async def test_what_comes_in_one_turn_is_one_transaction(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is done before the turn is over; each caller hears its own."""
+    groups: list[int] = []
+    commit = Writer._commit
+
+    def counted(writer: Writer, group: Any, *more: Any) -> None:
+        groups.append(len(group))
+        commit(writer, group, *more)
+
+    monkeypatch.setattr(Writer, "_commit", counted)
+    db = Database.open(path)
+    waiting = [db.submit(put(name), soon=True) for name in "abc"]
+    assert groups == []
+    assert await asyncio.gather(*waiting) == ["a", "b", "c"]
+    assert groups == [3]
+    db.close()
+
+
+async def test_so_many_at_once_do_not_wait_for_the_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop is not kept for longer."""
+    monkeypatch.setattr("pointsman.store.writer._TOGETHER", 2)
+    db = Database.open(path)
+    waiting = [db.submit(put(name), soon=True) for name in "abc"]
+    assert [one.done() for one in waiting] == [True, True, False]
+    assert await waiting[2] == "c"
+    db.close()
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+async def test_one_that_fails_among_those_of_a_turn_is_undone_alone(db: Database, bad: int) -> None:
+    """The others are kept, each once."""
+    works: list[Callable[[Connection], Any]] = [put("a"), put("b")]
+    works.insert(bad, half)
+    found = await asyncio.gather(*[db.submit(work, soon=True) for work in works], return_exceptions=True)
+    assert [type(one) for one in found] == [ValueError if at == bad else str for at in range(3)]
+    assert await db.read(sessions) == ["a", "b"]
+
+
+async def test_what_waited_is_told_when_the_commit_fails(path: Path) -> None:
+    """Nobody hears that it is done who cannot rely on it."""
+    db = Database.open(path)
+    await db.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1").close())
+    waiting = asyncio.ensure_future(db.ensure(put("a" * 100_000), later=True))
+    await asyncio.sleep(0)
+    await asyncio.gather(db.submit(put("b" * 100_000), short=True), return_exceptions=True)
+    with pytest.raises(Unavailable):
+        await waiting
+    assert await db.read(sessions) == []
+    db.close()

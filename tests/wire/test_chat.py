@@ -9,7 +9,7 @@ import pytest
 
 from pointsman.core.errors import BadRequest
 from pointsman.core.request import Finding, Hints, Request, Verdict
-from pointsman.sense.verdicts import scan
+from pointsman.sense.verdicts import Verdicts
 from pointsman.wire import chat
 from pointsman.wire.body import Change
 
@@ -140,4 +140,4 @@ def test_a_short_field_is_looked_at() -> None:
     """The shortest mail address counts as well."""
     base = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     body = json.dumps({**base, "user": "a@b.io"}).encode()
-    assert chat.read("r", body, Hints(), scan).findings == (Finding("mail_address", 1),)
+    assert chat.read("r", body, Hints(), Verdicts().of).findings == (Finding("mail_address", 1),)

@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from pointsman.core.request import Message
+from pointsman.core.request import Message, digest
 from pointsman.core.shape import Shape, called, said
+from pointsman.wire import shaping
 from pointsman.wire.shaping import shape, shaped
 
 CALL = {"name": "read_file", "arguments": '{"path": "a.py"}'}
 CALLED = called([("read_file", '{"path": "a.py"}')])
 
 
-def of(value: Any, images: int = 0) -> Shape:
+def of(value: Any) -> Shape:
     """The shape of a message that is this JSON."""
-    return shape(Message(role="user", digest="d", size=1, images=images), json.dumps(value).encode())
+    raw = json.dumps(value).encode()
+    return shape(Message(role="user", digest=digest(raw), size=1), raw)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_what_the_model_thought_does_not_count() -> None:
 
 def test_a_picture_is_only_like_itself() -> None:
     """Two screenshots are not compared by their words."""
-    assert of({"role": "user", "content": "look"}, images=1) == Shape("d", "d")
+    assert shape(Message(role="user", digest="d", size=1, images=1), b'{"content": "look"}') == Shape("d", "d")
 
 
 def test_deep_nesting_is_only_like_itself() -> None:
@@ -93,3 +95,20 @@ def test_what_the_system_says_has_no_shape() -> None:
     raws = [json.dumps({"role": role, "content": role}).encode() for role in roles]
     found = shaped([Message(role=role, digest=role, size=1) for role in roles], raws)
     assert [bool(message.shape.near) for message in found] == [False, False, True]
+
+
+def test_what_is_sent_again_is_not_read_again() -> None:
+    """The very same shape, found by the digest of its bytes and by who said it."""
+    raw = b'{"role": "user", "content": "All is well, again"}'
+    one = Message(role="user", digest=digest(raw), size=1)
+    assert shape(one, raw) is shape(one, raw)
+    assert shape(one, raw) is not shape(Message(role="tool", digest=digest(raw), size=1), raw)
+
+
+def test_the_memory_of_shapes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too much is forgotten, and read again."""
+    monkeypatch.setattr(shaping, "_known", {})
+    monkeypatch.setattr(shaping, "_MOST_KNOWN", 2)
+    for number in range(5):
+        of(f"text {number}")
+        assert len(shaping._known) <= 2

@@ -38,6 +38,7 @@ _SAFETY = Errand("safety", "cloud", waits=True)  # decides whether a command may
 _SUGGESTION = Errand("suggestion", "cloud")  # brings the whole conversation along, which is cached where that ran
 _PROBE = Errand("probe", "cheapest")
 _WARMUP = Errand("warmup", "cheapest")
+_HEARTBEAT_TURN = Errand("heartbeat")
 
 # What a call is, by how its last user turn begins, or by what its system prompt says, in small letters.
 _BY_TURN: tuple[tuple[Errand, re.Pattern[str]], ...] = (
@@ -58,9 +59,11 @@ _BY_SYSTEM: tuple[tuple[Errand, str], ...] = (
     (Errand("title"), "you are a title generator. you output only a thread title"),  # OpenCode
     (Errand("title"), "generate a short title based on the first message a user begins a conversation with"),  # crush
 )
+_OPENINGS = ("warmup", "please write a ", "summarize this coding", "generate a title", "### task:")  # of all _BY_TURN
+_OPENING = max(map(len, _OPENINGS))
 _POLICY = "<policy_spec>"
 _SUMMARY = re.compile(r"\A(?:CRITICAL[^\n]{0,200}\n\s*)?Your task is to create a detailed summary of the conversation")
-_SUGGESTED = re.compile(r"\A\[SUGGESTION MODE:")
+_SUGGESTED = "[SUGGESTION MODE:"
 _HEARTBEAT = re.compile(r"\ARead HEARTBEAT\.md\b.{0,1500}\bHEARTBEAT_OK\b", re.S)
 _QUOTA = re.compile(r"\A\s*(?:quota|count)?\s*\Z", re.I)
 
@@ -75,10 +78,10 @@ def errand(request: Request) -> Errand | None:
         return _COMPACTION
     if kind in _MAIN:
         return None
-    if _SUGGESTED.match(turn):
+    if turn.startswith(_SUGGESTED):
         return _SUGGESTION
     if len(request.last_user) <= _BEAT and _HEARTBEAT.match(turn):
-        return Errand("heartbeat")
+        return _HEARTBEAT_TURN
     found = _marked(request, turn) if alone else None
     return found or (Errand("auxiliary") if kind == "auxiliary" else None)
 
@@ -86,8 +89,12 @@ def errand(request: Request) -> Errand | None:
 def _marked(request: Request, turn: str) -> Errand | None:
     if request.max_tokens == 1 and not request.stream and request.tools == 0 and _QUOTA.match(turn):
         return _PROBE if turn.strip() else _WARMUP
-    for found, marker in _BY_TURN:
-        if marker.match(turn):
-            return found
+    if turn[:_OPENING].lower().startswith(_OPENINGS):
+        for found, marker in _BY_TURN:
+            if marker.match(turn):
+                return found
     system = request.system.lower()
-    return next((found for found, marker in _BY_SYSTEM if marker in system), None)
+    for found, words in _BY_SYSTEM:
+        if words in system:
+            return found
+    return None

@@ -218,14 +218,18 @@ def admit(accounts: Sequence[Account], amount: int) -> tuple[Short, ...]:
     """Where `amount` does not fit; empty when it fits everywhere. What is free always fits."""
     if amount == 0:
         return ()
-    shorts = (_short(account, amount) for account in accounts)
-    return tuple(short for short in shorts if short is not None)
+    shorts = []
+    for account in accounts:
+        short = _short(account, amount)
+        if short is not None:
+            shorts.append(short)
+    return tuple(shorts)
 
 
 def _short(account: Account, amount: int) -> Short | None:
-    used = account.spent + account.held + amount
-    if used > account.limit:
-        return Short(account, used - account.limit, soft=False)
+    used, limit = account.spent + account.held + amount, account.limit
+    if used > limit:
+        return Short(account, used - limit, soft=False)
     if account.cap.at_soft != "go" and used > account.soft_mark:
         return Short(account, 0, soft=True)
     return None
@@ -260,6 +264,8 @@ def settle(account: Account, amount: int, lent: int, charged: int) -> Account:
     """The account after a hold of `amount` ended with `charged`. What passes both hold and limit is an overrun."""
     spent = account.spent + charged
     held = account.held - amount
+    if charged <= amount and not lent:  # as nearly all
+        return replace(account, spent=spent, held=held)
     raised = account.raised - unused(amount, lent, charged)
     beyond = min(charged - amount, spent + held - account.cap.limit - raised)
     return replace(account, spent=spent, held=held, raised=raised, overrun=account.overrun + max(0, beyond))

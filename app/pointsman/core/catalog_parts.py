@@ -331,8 +331,9 @@ class Catalog(Struct, frozen=True, kw_only=True):
     def compacts(self, target: Target, *, tools: bool) -> bool:
         """Whether its provider compacts conversations by itself, and how much that may cost at most is known."""
         provider = self.providers.get(target.provider or "")
-        spoken = "responses" in self.dialects(target, tools=tools)
-        return provider is not None and provider.compacts and spoken and target.max_output is not None
+        if provider is None or not provider.compacts or target.max_output is None:
+            return False
+        return "responses" in self.dialects(target, tools=tools)
 
     def by_tier(self, tier: str) -> tuple[Target, ...]:
         """The targets of a tier, in the order of the file, without the models on offer that are not here."""

@@ -15,41 +15,42 @@ from pointsman.core.request import Finding, Request
 LEVELS = ("public", "internal", "personal")
 
 
-def _word(word: str) -> tuple[str, re.Pattern[str]]:
-    return word, re.compile(rf"\b{word}\b")
+def _words(piece: str, rest: str = r"\b") -> tuple[str, re.Pattern[str]]:
+    return piece, re.compile(rf"{piece}(?<!\w{piece}){rest}")
 
 
 # What makes a class, in small letters: a plain piece to look for, and the pattern that must hold where it is there. A
-# pattern alone takes a millisecond for a page of text.
+# pattern alone takes a millisecond for a page of text, and one that begins with other than its piece a tenth of that.
 _CLASSES: tuple[tuple[str, tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
-    ("summary", (_word("summarize"), _word("summarise"))),
+    ("summary", (_words("summari", r"[sz]e\b"),)),
     (
         "code",
         (
             ("```", re.compile("```")),
-            ("def ", re.compile(r"\bdef \w+\(")),
-            ("class ", re.compile(r"\bclass \w+")),
-            *(_word(word) for word in ("refactor", "debug", "stacktrace", "stack trace", "compile")),
-            *(_word(word) for word in ("unit test", "unit tests")),
+            _words("def ", r"\w+\("),
+            _words("class ", r"\w"),
+            *(_words(word) for word in ("refactor", "debug", "compile")),
+            _words("stack", r" ?trace\b"),
+            _words("unit test", r"s?\b"),
         ),
     ),
     (
         "reasoning",
-        tuple(
-            _word(word)
-            for word in (
-                *("prove", "derive", "step by step", "theorem", "optimize", "optimise", "architecture"),
-                *("trade-off", "trade-offs", "tradeoff", "tradeoffs"),
-            )
+        (
+            *(_words(word) for word in ("prove", "derive", "step by step", "theorem", "architecture")),
+            _words("optimi", r"[sz]e\b"),
+            _words("trade", r"-?offs?\b"),
         ),
     ),
 )
+_LOOKED_AT = 4_000  # characters at the start of a turn in which its class shows itself
 _BYTES_PER_TOKEN = 4  # what English and code come to in the usual vocabularies; only for estimates
 _IMAGE_TOKENS = 1_600  # what a large image costs at the providers that say so
 _PROMPT_TOKENS = 1_000  # more than any vendor is known to add by itself to explain tools, or the form of an answer
 _BRIDGE_TOKENS = 64  # what a tool of free text takes more where it is offered as a function of one string
 _MESSAGE_TOKENS = 8  # role and separators of the chat templates
 _LONG = 24_000  # bytes of conversation over which a request is hard for a small model
+_HARD = ("code", "reasoning", "summary", "compaction")
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,21 +75,21 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 def gather(request: Request, sensitivity: Sensitivity, taint: Collection[str] = ()) -> Facts:
     """`taint` holds the kinds that were found earlier in this session."""
-    class_, background, place = _classify(request)
-    findings = request.findings
-    kinds = {finding.kind for finding in findings} | set(taint)
+    class_, later, place = _classify(request)
+    findings, images = request.findings, request.images
+    kinds = {*[finding.kind for finding in findings], *taint}
     return Facts(
         class_=class_,
-        background=background,
-        hard=class_ in ("code", "reasoning", "summary", "compaction") or request.size > _LONG,
-        estimate=_estimate(request),
-        bound=bound(request),
+        background=later,
+        hard=class_ in _HARD or request.size > _LONG,
+        estimate=_estimate(request, images),
+        bound=_most(request, images * IMAGE_TOKENS),
         tools=request.tools > 0,
-        images=request.images > 0,
+        images=images > 0,
         schema=request.schema,
         sensitivity=_sensitivity(kinds, sensitivity, request.hints.sensitivity),
         findings=findings,
-        tainted=bool(set(taint)),
+        tainted=bool(taint),
         place=place,
     )
 
@@ -110,10 +111,11 @@ def _classify(request: Request) -> tuple[str, bool, str]:
     found = background.errand(request)
     if found is not None:
         return found.class_, not found.waits, found.place
-    text = request.last_user[:4_000].lower()
+    text = request.last_user[:_LOOKED_AT].lower()
     for name, signs in _CLASSES:
-        if any(piece in text and pattern.search(text) for piece, pattern in signs):
-            return name, False, ""
+        for piece, pattern in signs:
+            if piece in text and pattern.search(text):
+                return name, False, ""
     return ("tools" if request.tools else "chat"), False, ""
 
 
@@ -121,7 +123,7 @@ def _sensitivity(kinds: Collection[str], table: Sensitivity, hint: str | None) -
     level = table.default
     for kind in kinds:
         level = raised(level, table.findings.get(_GROUPS.get(kind, kind), "personal"))
-    return raised(level, hint)
+    return level if hint is None else raised(level, hint)
 
 
 _GROUPS = {
@@ -132,9 +134,9 @@ _GROUPS = {
 }
 
 
-def _estimate(request: Request) -> int:
+def _estimate(request: Request, images: int) -> int:
     counted = request.extra_tokens if request.embeds else 0  # tokens that came as numbers are known exactly
-    return request.size // _BYTES_PER_TOKEN + request.images * _IMAGE_TOKENS + counted + _overhead(request)
+    return request.size // _BYTES_PER_TOKEN + images * _IMAGE_TOKENS + counted + _overhead(request)
 
 
 def bound(request: Request, image_tokens: int = IMAGE_TOKENS) -> int:
@@ -142,8 +144,12 @@ def bound(request: Request, image_tokens: int = IMAGE_TOKENS) -> int:
 
     No byte-level tokenizer makes more tokens than bytes; images, separators and the vendor's own words come on top.
     """
+    return _most(request, request.images * image_tokens)
+
+
+def _most(request: Request, images: int) -> int:
     told = _PROMPT_TOKENS * (bool(request.tools) + request.schema) + _BRIDGE_TOKENS * request.tools
-    return request.size + request.images * image_tokens + request.extra_tokens + told + _overhead(request)
+    return request.size + images + request.extra_tokens + told + _overhead(request)
 
 
 def _overhead(request: Request) -> int:

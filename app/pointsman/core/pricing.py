@@ -6,9 +6,12 @@ a price list in dollars per million tokens is exact here; a fraction of a micro-
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 _MILLION = 1_000_000
+_TOLD = 256  # rates that are kept as JSON
 
 
 class Meters(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +55,7 @@ FREE = Rates(input=0, cache_read=0, cache_write_short=0, cache_write_long=0, out
 
 def cost(meters: Meters, rates: Rates) -> int:
     """Micro-dollars for what was used, rounded up."""
-    held = _at(meters.input, rates)
+    held = _at(meters.input, rates) if rates.above else rates
     tokens = (
         meters.fresh_input * held.input
         + meters.cache_read * held.cache_read
@@ -60,7 +63,7 @@ def cost(meters: Meters, rates: Rates) -> int:
         + meters.cache_write_long * held.cache_write_long
         + meters.output * held.output
     )
-    return _round_up(tokens) + held.per_request
+    return -(-tokens // _MILLION) + held.per_request
 
 
 def bound(input_tokens: int, output_tokens: int, rates: Rates, n: int = 1) -> int:
@@ -70,7 +73,7 @@ def bound(input_tokens: int, output_tokens: int, rates: Rates, n: int = 1) -> in
     """
     if not rates.above:  # nearly all: a plan reckons this for each target
         most = max(rates.input, rates.cache_read, rates.cache_write_short, rates.cache_write_long)
-        return _round_up(input_tokens * most + n * output_tokens * rates.output) + rates.per_request
+        return -(-(input_tokens * most + n * output_tokens * rates.output) // _MILLION) + rates.per_request
     reach = [rates, *(higher for passed, higher in rates.above if input_tokens > passed)]
     dearest_in = max(max(r.input, r.cache_read, r.cache_write_short, r.cache_write_long) for r in reach)
     dearest_out = max(r.output for r in reach)
@@ -103,9 +106,16 @@ def _dearest(one: Rates, other: Rates) -> Rates:
     return msgspec.structs.replace(one, **amounts, above=())
 
 
+@lru_cache(_TOLD)
 def told(rates: Rates) -> str:
     """The rates as JSON, with their source and date: what a charge and its row in the audit keep."""
     return msgspec.json.encode(rates).decode()
+
+
+@lru_cache(_TOLD)
+def origin(rates: Rates) -> str:
+    """Where the rates come from and of which day they are, as far as that is known."""
+    return ", ".join([part for part in (rates.source, rates.dated) if part])
 
 
 def kept(text: str) -> Rates:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import msgspec
 
 from pointsman.core.shape import Shape
+
+_EMPTY = blake2b(digest_size=16)  # a copy costs half of what a new one does
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -15,9 +19,17 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What sense found in one message."""
+    """What sense found in one message, and the digest of its bytes where sense has made one."""
 
     findings: tuple[Finding, ...] = ()
+    digest: str = ""
+
+
+def digest(raw: bytes) -> str:
+    """A short hash; the same for the same bytes."""
+    hashed = _EMPTY.copy()
+    hashed.update(raw)
+    return hashed.hexdigest()
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +71,8 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True):
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request. Sizes are bytes, `max_tokens` is what the client asked for (None: it did not say).
 
-    `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages.
+    `digest` stands for the whole body but how it is streamed. `rest` is what sense found outside the messages, without
+    the parts in which it found nothing.
     `extra_tokens` bounds input that the provider adds by itself. `last_user` is the text of the last user turn, for
     the rules, `system` the beginning of the system prompt; neither is ever written anywhere. `sealed`: a part of the
     conversation can only be read by the provider that made it. `unlimited`: the answer cannot be given a limit.
@@ -95,13 +108,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def images(self) -> int:
         """Images in all messages."""
-        return sum(message.images for message in self.messages)
+        return sum([message.images for message in self.messages])
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Finds of all messages and of the rest of the body, added up by kind."""
         counts: dict[str, int] = {}
-        for verdict in (*(message.verdict for message in self.messages), *self.rest):
-            for finding in verdict.findings:
-                counts[finding.kind] = counts.get(finding.kind, 0) + finding.count
-        return tuple(Finding(kind, count) for kind, count in sorted(counts.items()))
+        for verdict in [*[message.verdict for message in self.messages], *self.rest]:
+            if verdict.findings:
+                for finding in verdict.findings:
+                    counts[finding.kind] = counts.get(finding.kind, 0) + finding.count
+        return tuple([Finding(kind, count) for kind, count in sorted(counts.items())]) if counts else ()

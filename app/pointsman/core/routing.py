@@ -6,17 +6,20 @@ local comes first. A dropped target is a value with a reason; nothing disappears
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from pointsman.core import pricing, privacy
-from pointsman.core.catalog import Catalog, Target
+from pointsman.core.catalog import Catalog, Privacy, Target
 from pointsman.core.facts import Facts, bound
 from pointsman.core.policy import Ruling
 from pointsman.core.pricing import Rates
 from pointsman.core.request import Request
 
+_TIERS = ("local", "private", "cloud")
+_NO_WISH = Privacy()
 _HEAVY = 2_000  # tokens that take longer to read on this machine than a probe may take
 _NO_VECTORS = "it makes no embeddings"
 _FOREIGN_SEAL = "it cannot read the compaction that stands in this conversation: another vendor sealed it"
@@ -71,35 +74,63 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
 def plan(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: Circumstances) -> Plan:
     """The attempts for this request; none at all is a plan too, with the reasons."""
     names, reason = _candidates(request, facts, ruling, catalog)
-    if _anywhere(request, facts, ruling):
-        names = list(dict.fromkeys([*names, *_ordered(catalog, ["local", "private", "cloud"])]))
-    automatic, pinned = reason.startswith("auto"), _pinned(request, catalog)
-    attempts: list[Attempt] = []
-    dropped: list[Dropped] = []
-    for target in (catalog.targets[name] for name in names):
-        problem = _forbidden(target, ruling) or _unpromised(target, ruling, catalog) or _alone(target, request, catalog)
-        problem = problem or _problem(target, request, facts, now)
-        if problem is None and pinned not in (None, target.name):
-            problem = _OTHER_VECTORS
-        if problem is not None:
-            dropped.append(Dropped(target.name, problem, now.passing.get(target.name) == problem))
-        else:
-            attempts.append(_attempt(target, request, facts, ruling, now.rates.get(target.name)))
+    anywhere, automatic = _anywhere(request, facts, ruling), reason.startswith("auto")
+    if anywhere:
+        names = tuple(dict.fromkeys([*names, *_ordered(catalog, "local", "private", "cloud")]))
+    attempts, dropped = _sifted(_Asked(request, facts, ruling, catalog, now), names)
     if request.embeds:  # what could make vectors is said first
         dropped.sort(key=lambda one: one.reason != _OTHER_VECTORS)
     if automatic:  # nobody asked for that very target: what needs no question comes first
         attempts.sort(key=lambda one: one.ask is not None)
-    if _anywhere(request, facts, ruling):
+    if anywhere:
         attempts.sort(key=lambda one: _dearness(one, facts))
     elif facts.place == "cloud" and (automatic or not names or catalog.targets[names[0]].tier != "local"):
         attempts = _elsewhere(attempts, dropped, facts, catalog)
-    kept = attempts if request.hints.fallback else _wished(attempts, names, request, ruling, catalog)
-    dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts if one not in kept]
-    return Plan(attempts=tuple(kept), dropped=tuple(dropped), reason=reason + _passed_over(names, dropped, automatic))
+    if not request.hints.fallback:
+        kept = _wished(attempts, names, request, ruling, catalog)
+        dropped += [Dropped(one.target, "the client allows no fallback") for one in attempts if one not in kept]
+        attempts = kept
+    if dropped and not automatic:
+        reason += _passed_over(names, dropped)
+    return Plan(attempts=tuple(attempts), dropped=tuple(dropped), reason=reason)
+
+
+class _Asked:
+    """What every target is asked: worked out once for each plan."""
+
+    def __init__(self, request: Request, facts: Facts, ruling: Ruling, catalog: Catalog, now: Circumstances) -> None:
+        self.request = request
+        self.facts = facts
+        self.ruling = ruling
+        self.catalog = catalog
+        self.now = now
+        self.embeds = request.embeds
+        self.special = self.embeds or request.sealed or request.n > 1  # what not every model can do that answers
+        self.promises = catalog.privacy != _NO_WISH or ruling.privacy != _NO_WISH
+        self.able = _needed(facts.tools, facts.images, facts.schema)
+        self.read = _at_once(request, facts)
+        self.room = self.read + _least(request)
+
+
+def _sifted(asked: _Asked, names: Sequence[str]) -> tuple[list[Attempt], list[Dropped]]:
+    """Those that can be tried, and those that cannot, each in this order."""
+    attempts: list[Attempt] = []
+    dropped: list[Dropped] = []
+    pinned, now, targets = _pinned(asked.request, asked.catalog), asked.now, asked.catalog.targets
+    for name in names:
+        target = targets[name]
+        problem = _barred(target, asked) or _problem(target, asked)
+        if problem is None and pinned is not None and pinned != name:
+            problem = _OTHER_VECTORS
+        if problem is None:
+            attempts.append(_attempt(target, asked, now.rates.get(name)))
+        else:
+            dropped.append(Dropped(name, problem, now.passing.get(name) == problem))
+    return attempts, dropped
 
 
 def _wished(
-    attempts: list[Attempt], names: list[str], request: Request, ruling: Ruling, catalog: Catalog
+    attempts: list[Attempt], names: Sequence[str], request: Request, ruling: Ruling, catalog: Catalog
 ) -> list[Attempt]:
     """The one attempt where the client allows no fallback: at the model or the tier that was named, or none.
 
@@ -108,39 +139,42 @@ def _wished(
     if names and names[0] in (request.model, ruling.target):
         return [one for one in attempts if one.target == names[0]]
     tier = request.hints.tier or ruling.tier or request.model
-    if names in [list(catalog.aliases.get(wish or "", ())) for wish in (ruling.target, request.model)]:
+    if names in [tuple(catalog.aliases.get(wish or "", ())) for wish in (ruling.target, request.model)]:
         tier = request.hints.tier or ""
     return [one for one in attempts if one.tier == tier or tier not in ("local", "private", "cloud")][:1]
 
 
-def _passed_over(names: list[str], dropped: list[Dropped], automatic: bool) -> str:
+def _passed_over(names: Sequence[str], dropped: list[Dropped]) -> str:
     """Why the first choice of whoever asked for it is not tried; what `auto` prefers is nobody's wish."""
-    first = next((one for one in dropped if names and one.target == names[0]), None)
-    return "" if automatic or first is None else f"; not {first.target}: {first.reason}"
+    for one in dropped:
+        if names and one.target == names[0]:
+            return f"; not {one.target}: {one.reason}"
+    return ""
 
 
-def _candidates(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog) -> tuple[list[str], str]:
+def _candidates(request: Request, facts: Facts, ruling: Ruling, catalog: Catalog) -> tuple[tuple[str, ...], str]:
     """Names in the order of trying, and why that order."""
     asked = request.model
     ruled = None if request.embeds else ruling.target  # a rule sends answers elsewhere, never vectors
-    for wish, why in ((ruled, f"rule '{ruling.rule}'"), (asked, "asked for by name")):
+    for wish in (asked,) if ruled is None else (ruled, asked):
         if wish in catalog.targets or wish in catalog.aliases:
             names = _named(wish, catalog, strict=wish == asked)
             if request.hints.tier in (None, catalog.targets[names[0]].tier):  # a tier in the header narrows a name
-                return names, f"{wish}: {why}"
+                return names, f"{wish}: rule '{ruling.rule}'" if wish is ruled else f"{wish}: asked for by name"
     for tier, why in ((request.hints.tier, "header"), (ruling.tier, f"rule '{ruling.rule}'"), (asked, "asked for")):
         if tier in ("local", "private", "cloud"):
-            later = [] if (tier, why) == ("local", "header") else _after(tier, catalog)  # a header keeps it here
-            return _ordered(catalog, [tier, *later]), f"{tier}: {why}"
+            later = () if (tier, why) == ("local", "header") else _after(tier, catalog)  # a header keeps it here
+            return _ordered(catalog, tier, *later), f"{tier}: {why}"
     unknown = "" if asked in ("auto", "") else f"'{_printable(asked)}' is not known here, so auto; "
     first, why = _first(facts, catalog)
-    return _ordered(catalog, first), f"auto: {unknown}{why}"
+    return _ordered(catalog, *first), f"auto: {unknown}{why}"
 
 
 def _anywhere(request: Request, facts: Facts, ruling: Ruling) -> bool:
     """Whether the cheapest of all targets will do: nobody narrowed the choice but by a model's name."""
-    narrowed = (request.hints.tier, ruling.target, ruling.tier) != (None, None, None)
-    return facts.place == "cheapest" and request.hints.fallback and not narrowed
+    if facts.place != "cheapest" or not request.hints.fallback:
+        return False
+    return (request.hints.tier, ruling.target, ruling.tier) == (None, None, None)
 
 
 def _dearness(one: Attempt, facts: Facts) -> tuple[bool, bool, int]:
@@ -162,12 +196,12 @@ def _pinned(request: Request, catalog: Catalog) -> str | None:
     """The one model that may make these vectors, whether it is well or not; empty: none that is known here. None: any."""
     if not request.embeds:
         return None
-    asked, meant = request.model, list[str]()
+    asked, meant = request.model, tuple[str, ...]()
     if asked in catalog.targets or asked in catalog.aliases:
-        meant = list(catalog.aliases.get(asked, (asked,)))
+        meant = catalog.aliases.get(asked, (asked,))
     elif asked in ("", "auto", "local", "private", "cloud"):  # the order is always the same, whatever is asked
         tier = request.hints.tier or asked
-        meant = _ordered(catalog, [tier] if tier in ("local", "private", "cloud") else ["local", "private", "cloud"])
+        meant = _ordered(catalog, *([tier] if tier in ("local", "private", "cloud") else _TIERS))
     return next((name for name in meant if _makes_vectors(catalog.targets[name], catalog)), "")
 
 
@@ -188,45 +222,61 @@ def _printable(name: str) -> str:
     return "".join(char if 32 <= ord(char) < 127 else "?" for char in name[:60])
 
 
-def _named(wish: str, catalog: Catalog, *, strict: bool) -> list[str]:
+def _named(wish: str, catalog: Catalog, *, strict: bool) -> tuple[str, ...]:
     """A target stands for itself; an alias for its targets in order. A rule's target may fall back to its tier."""
-    names = list(catalog.aliases.get(wish, (wish,)))
+    names = catalog.aliases.get(wish, (wish,))
     if strict and wish in catalog.targets:
-        tier = catalog.targets[wish].tier
-        return names + [name for name in _ordered(catalog, _after(tier, catalog)) if name not in names]
+        later = _ordered(catalog, *_after(catalog.targets[wish].tier, catalog))
+        return (*names, *[name for name in later if name not in names]) if later else names
     return names
 
 
-def _after(tier: str, catalog: Catalog) -> list[str]:
+def _after(tier: str, catalog: Catalog) -> tuple[str, ...]:
     """Where a request may go on when nothing of this tier can answer."""
     then = catalog.fallback.local_unavailable if tier == "local" else catalog.fallback.cloud_unavailable
-    return [then] if then in ("local", "private", "cloud") and then != tier else []
+    return (then,) if then in ("local", "private", "cloud") and then != tier else ()
 
 
-def _first(facts: Facts, catalog: Catalog) -> tuple[list[str], str]:
+def _first(facts: Facts, catalog: Catalog) -> tuple[tuple[str, ...], str]:
     """Local first for what a small model does well, else the cloud first."""
     if catalog.preset == "quality-first" and not (facts.background or facts.place):
-        return ["cloud", "private", "local"], "quality first"
+        return ("cloud", "private", "local"), "quality first"
     if facts.place == "cloud":
-        return ["cloud", "private", "local"], f"{facts.class_} is not for this machine"
+        return ("cloud", "private", "local"), f"{facts.class_} is not for this machine"
     if facts.background or facts.place:
-        return ["local", "private", "cloud"], f"{facts.class_} is a background call"
+        return ("local", "private", "cloud"), f"{facts.class_} is a background call"
     if facts.hard:
-        return ["private", "cloud", "local"], f"{facts.class_} of {facts.estimate} tokens is hard work"
-    return ["local", "private", "cloud"], f"{facts.class_} of {facts.estimate} tokens is simple work"
+        return ("private", "cloud", "local"), f"{facts.class_} of {facts.estimate} tokens is hard work"
+    return ("local", "private", "cloud"), f"{facts.class_} of {facts.estimate} tokens is simple work"
 
 
-def _ordered(catalog: Catalog, tiers: list[str]) -> list[str]:
-    return [target.name for tier in tiers for target in catalog.by_tier(tier)]
+class _Tiers:
+    """Names by tier, of the one catalog that was planned with last: one is in force at a time, for hours."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.names = {tier: tuple([target.name for target in catalog.by_tier(tier)]) for tier in _TIERS}
+
+
+_latest = _Tiers(Catalog())
+
+
+def _ordered(catalog: Catalog, *tiers: str) -> tuple[str, ...]:
+    """The names of these tiers' targets, as they stand in the file."""
+    global _latest  # noqa: PLW0603 one entry, and it is only used for the very catalog that it was made of
+    found = _latest
+    if found.catalog is not catalog:
+        found = _latest = _Tiers(catalog)
+    if len(tiers) == 1:
+        return found.names[tiers[0]]
+    return tuple([name for tier in tiers for name in found.names[tier]])
 
 
 def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
-    """Vectors are not answers; several answers at once exist only where client and provider both speak chat.
+    """Several answers at once exist only where client and provider both speak chat.
 
     What a vendor sealed is read by that vendor alone; where nobody knows which, by one that seals.
     """
-    if request.embeds != ("embeddings" in target.can):
-        return _NO_VECTORS if request.embeds else "it makes embeddings, not answers"
     if request.embeds and (never := _no_vectors(target, catalog)):
         return never
     if request.sealed and not catalog.compacts(target, tools=request.tools > 0):
@@ -237,16 +287,9 @@ def _alone(target: Target, request: Request, catalog: Catalog) -> str | None:
     return "it gives one answer at a time" if request.n > 1 and not several else None
 
 
-def _forbidden(target: Target, ruling: Ruling) -> str | None:
-    """Why the data may not go there, None if it may."""
-    if target.tier in ruling.allowed or target.tier in ruling.ask:
-        return None
-    return f"{ruling.sensitivity} data may not go to the {target.tier} tier (rule '{ruling.rule}')"
-
-
 def _unpromised(target: Target, ruling: Ruling, catalog: Catalog) -> str | None:
     """Why a cloud does not say of itself what the person wants of clouds, None if it does."""
-    if target.tier != "cloud" or target.provider is None:
+    if target.provider is None:
         return None
     provider = catalog.providers[target.provider]
     return privacy.problem(provider, catalog.privacy) or privacy.problem(
@@ -254,22 +297,30 @@ def _unpromised(target: Target, ruling: Ruling, catalog: Catalog) -> str | None:
     )
 
 
-def _problem(target: Target, request: Request, facts: Facts, now: Circumstances) -> str | None:
+def _barred(target: Target, asked: _Asked) -> str | None:
+    """Why the request may not go there, or not to a model of this kind, None if it may. Vectors are not answers."""
+    ruling = asked.ruling
+    if target.tier not in ruling.allowed and target.tier not in ruling.ask:
+        return f"{ruling.sensitivity} data may not go to the {target.tier} tier (rule '{ruling.rule}')"
+    if asked.promises and target.tier == "cloud" and (missing := _unpromised(target, ruling, asked.catalog)):
+        return missing
+    if asked.embeds != ("embeddings" in target.can):
+        return _NO_VECTORS if asked.embeds else "it makes embeddings, not answers"
+    return _alone(target, asked.request, asked.catalog) if asked.special else None
+
+
+def _problem(target: Target, asked: _Asked) -> str | None:
     """Why this target cannot answer, None if it can."""
-    if target.name in now.down:
-        return now.down[target.name]
-    for wanted, ability, lacking in (
-        (facts.tools, "tools", "it cannot use tools"),
-        (facts.images, "vision", "it cannot see images"),
-        (facts.schema, "json_schema", "it cannot promise a JSON schema"),
-    ):
-        if wanted and ability not in target.can:
+    request = asked.request
+    if target.name in asked.now.down:
+        return asked.now.down[target.name]
+    for ability, lacking in asked.able:
+        if ability not in target.can:
             return lacking
-    if request.unpriced and _by_the_token(target, now.rates.get(target.name)):
+    if request.unpriced and _by_the_token(target, asked.now.rates.get(target.name)):
         return f"{request.unpriced} has a price that cannot be bounded yet"
-    read = _at_once(request, facts)
-    if read + _least(request) > target.context and not (request.embeds and target.engine):  # that counts them itself
-        return f"about {read} tokens do not fit its {target.context}"
+    if asked.room > target.context and not (asked.embeds and target.engine):  # that counts them itself
+        return f"about {asked.read} tokens do not fit its {target.context}"
     return None
 
 
@@ -290,12 +341,27 @@ def _least(request: Request) -> int:
     return 0 if request.embeds else min(request.max_tokens or 64, 64)
 
 
-def _attempt(target: Target, request: Request, facts: Facts, ruling: Ruling, rates: Rates | None) -> Attempt:
+@lru_cache(8)
+def _needed(tools: bool, images: bool, schema: bool) -> tuple[tuple[str, str], ...]:
+    """What a target must be able to do, each with the sentence of one that cannot."""
+    return tuple(
+        (ability, lacking)
+        for wanted, ability, lacking in (
+            (tools, "tools", "it cannot use tools"),
+            (images, "vision", "it cannot see images"),
+            (schema, "json_schema", "it cannot promise a JSON schema"),
+        )
+        if wanted
+    )
+
+
+def _attempt(target: Target, asked: _Asked, rates: Rates | None) -> Attempt:
+    request, facts = asked.request, asked.facts
     output = request.max_tokens or target.max_output or DEFAULT_OUTPUT
     if target.max_output:
         output = min(output, target.max_output)
-    output = 0 if request.embeds else output
-    consent = target.tier not in ruling.allowed
+    output = 0 if asked.embeds else output
+    consent = target.tier not in asked.ruling.allowed
     most = bound(request, target.image_tokens) if facts.images else facts.bound
     return Attempt(
         target=target.name,

@@ -8,7 +8,7 @@ new step halves the count. Values in, values out; only digests are kept, and no 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import msgspec
 
@@ -55,9 +55,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trail(msgspec.Struct, frozen=True, kw_only=True):
-    """The last steps, the newest first, each with its time. `count` and `since` are of the stale ones, `score` weighs them."""
+    """The last steps, the newest first; the time of each, and how it looks from afar: most look like no other.
 
-    steps: tuple[tuple[Step, float], ...] = ()
+    `count` and `since` are of the stale ones, `score` weighs them.
+    """
+
+    steps: tuple[Step, ...] = ()
+    times: tuple[float, ...] = ()
+    fars: tuple[str, ...] = ()
     score: float = 0.0
     count: int = 0
     since: float = 0.0
@@ -74,7 +79,7 @@ class Slot(msgspec.Struct, frozen=True):
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent's last minute, and its conversations' beginnings."""
+    """An agent's last minute, the oldest slot first, and its conversations' beginnings."""
 
     slots: tuple[Slot, ...] = ()
     starts: Trail = Trail()
@@ -96,24 +101,44 @@ class Alarm(msgspec.Struct, frozen=True):
 
 def call(request: Request, who: Attribution, facts: Facts) -> Call:
     """What the watch looks at in a request."""
-    newest = newest_step([message.role for message in request.messages])
-    step = [message for message in request.messages[newest.start : newest.stop] if message.role not in _SYSTEM]
-    acts = [message.shape for message in step if message.role == "assistant"]
+    messages = request.messages
+    newest = newest_step([message.role for message in messages])
+    acts: list[Shape] = []
+    back: list[Message] = []
+    for message in messages[newest.start : newest.stop]:
+        if message.role == "assistant":
+            acts.append(message.shape)
+        elif message.role not in _SYSTEM:
+            back.append(message)
     return Call(
         agent=who.agent,
-        talk=digest(who.session, *_beginning(request)),
-        step=_step(acts, [message for message in step if message.role != "assistant"]),
-        messages=len(request.messages),
+        talk=digest(who.session, *_beginning(messages)),
+        step=_single(acts[0], back[0]) if len(acts) == len(back) == 1 else _step(acts, back),
+        messages=len(messages),
         background=facts.background or request.hints.latency == "background",
+    )
+
+
+def _single(act: Shape, back: Message) -> Step:
+    """One thing said or called, and one that came back, as nearly always; `_step` says the same of these two."""
+    shape = back.shape
+    return Step(
+        act=act.near,
+        calls=act.call,
+        exact=back.digest,
+        near=shape.near or back.digest,
+        far=shape.far or back.digest,
+        trouble=shape.trouble,
+        plain=shape.plain,
     )
 
 
 def _step(acts: list[Shape], back: list[Message]) -> Step:
     """Where tools were called, what was said beside does not count. A message without a shape stands for itself."""
-    counting = [act for act in acts if act.call] or acts
+    calls = [act for act in acts if act.call]
     return Step(
-        act=_joined([act.near for act in counting]),
-        calls=any(act.call for act in acts),
+        act=_joined([act.near for act in calls or acts]),
+        calls=bool(calls),
         exact=_joined([message.digest for message in back]),
         near=_joined([message.shape.near or message.digest for message in back]),
         far=_joined([message.shape.far or message.digest for message in back]),
@@ -128,55 +153,75 @@ def _joined(digests: list[str]) -> str:
     return digests[0] if len(digests) == 1 else digest(*digests)
 
 
-def _beginning(request: Request) -> Iterator[str]:
+def _beginning(messages: Sequence[Message]) -> list[str]:
     """What was said before the model's first answer: helpers of one agent share its session, but not this."""
-    for message in request.messages:
+    said: list[str] = []
+    for message in messages:
         if message.role == "assistant":
-            return
+            break
         if message.role not in _SYSTEM:
-            yield message.digest
+            said.append(message.digest)
+    return said
 
 
 def observe(seen: Seen, call: Call, limits: Thresholds, now: float) -> tuple[Seen, Alarm | None]:
     """One more call: what is remembered now, and what is alarming. A threshold of 0 or None is off."""
-    pace = _counted(seen.pace, now, Slot(now, calls=0 if call.background else 1))
-    trail, starts = seen.trail, pace.starts
+    slots = _counted(seen.pace.slots, Slot(now, calls=0 if call.background else 1))
+    trail, starts = seen.trail, seen.pace.starts
     if call.step.opening:
         starts = starts if call.background else _noted(starts, call, _BURST, now)
+        alarm = _restarting(call, starts, limits, now)
     else:
         trail = _noted(trail, call, limits.within or _WITHIN, now)
-    after = Seen(pace=Pace(slots=pace.slots, starts=starts), trail=trail)
-    alarm = _circling(call, trail, limits, now) or _restarting(call, starts, limits, now)
-    return after, alarm or _dear(call, pace, limits) or _fast(call, pace, limits)
+        alarm = _circling(call, trail, limits, now)
+    after = Seen(pace=Pace(slots=slots, starts=starts), trail=trail)
+    return after, alarm or _hasty(call, slots, limits)
 
 
 def charged(pace: Pace, amount: int, now: float) -> Pace:
     """An attempt of this agent was charged."""
-    return _counted(pace, now, Slot(now, charges=1, amount=amount)) if amount else pace
+    return Pace(slots=_counted(pace.slots, Slot(now, 0, 1, amount)), starts=pace.starts) if amount else pace
 
 
 def _noted(trail: Trail, call: Call, within: float, now: float) -> Trail:
     """The trail with one more step. Work in the background may repeat itself, as long as no conversation grows by it."""
-    known = [seen for seen in trail.steps if now - seen[1] <= within]
-    grown = call.messages > trail.messages
-    if call.background and not grown:
+    if call.background and call.messages <= trail.messages:
         return msgspec.structs.replace(trail, messages=call.messages)
-    far = call.step.far  # most steps differ from afar: those weigh nothing, but the latest of their times counts
-    weights = [(_stale(step, call.step) if step.far == far else 0.0, at) for step, at in known]
-    weight, like = max(weights, default=(0.0, now))
-    steps = ((call.step, now), *known)[:_KEPT]
+    new = call.step
+    if trail.times and now - min(trail.times) > within:
+        trail = _recent(trail, within, now)
+    weight, like = _likest(trail, new) if new.far in trail.fars else (0.0, now)
+    score, count, since = trail.score + weight, trail.count + 1, trail.since
     if not weight:
-        score = trail.score / 2 if known and trail.score >= 1.0 else 0.0
-        kept = (trail.count, trail.since) if score else (0, 0.0)
-        return Trail(steps=steps, score=score, count=kept[0], since=kept[1], messages=call.messages)
-    first = trail.score == 0.0
+        halved = trail.steps and trail.score >= 1.0
+        score, count, since = (trail.score / 2, trail.count, since) if halved else (0.0, 0, 0.0)
+    elif trail.score == 0.0:
+        count, since = 2, like
     return Trail(
-        steps=steps,
-        score=trail.score + weight,
-        count=2 if first else trail.count + 1,
-        since=like if first else trail.since,
+        steps=(new, *trail.steps[: _KEPT - 1]),
+        times=(now, *trail.times[: _KEPT - 1]),
+        fars=(new.far, *trail.fars[: _KEPT - 1]),
+        score=score,
+        count=count,
+        since=since,
         messages=call.messages,
     )
+
+
+def _recent(trail: Trail, within: float, now: float) -> Trail:
+    """Without the steps that are too long ago."""
+    known = [(step, at) for step, at in zip(trail.steps, trail.times, strict=True) if now - at <= within]
+    return msgspec.structs.replace(
+        trail,
+        steps=tuple([step for step, _ in known]),
+        times=tuple([at for _, at in known]),
+        fars=tuple([step.far for step, _ in known]),
+    )
+
+
+def _likest(trail: Trail, new: Step) -> tuple[float, float]:
+    """How much a step is like the one that it is most like, and the latest time of such a one."""
+    return max([(_stale(step, new), at) for step, at in zip(trail.steps, trail.times, strict=True)])
 
 
 def _stale(old: Step, new: Step) -> float:
@@ -194,9 +239,9 @@ def _stale(old: Step, new: Step) -> float:
 
 
 def _circling(call: Call, trail: Trail, limits: Thresholds, now: float) -> Alarm | None:
-    if call.step.opening or not _reached(trail, limits.repeats):
+    if not _reached(trail, limits.repeats):
         return None
-    seconds, known = _time(now - trail.since), [step for step, _ in trail.steps[: trail.count]]
+    seconds, known = _time(now - trail.since), trail.steps[: trail.count]
     if call.step.trouble and len({step.far for step in known}) == 1:
         what = "each time the same error, or nothing found"
         return Alarm("error", f"{call.agent} tried in vain {trail.count} times in {seconds}: {what}.")
@@ -209,7 +254,7 @@ def _circling(call: Call, trail: Trail, limits: Thresholds, now: float) -> Alarm
 
 
 def _restarting(call: Call, starts: Trail, limits: Thresholds, now: float) -> Alarm | None:
-    if not call.step.opening or call.background or not _reached(starts, limits.restarts):
+    if call.background or not _reached(starts, limits.restarts):
         return None
     sentence = f"{call.agent} began the same conversation {starts.count} times in {_time(now - starts.since)}."
     return Alarm("restarts", sentence)
@@ -220,30 +265,30 @@ def _reached(trail: Trail, threshold: int | None) -> bool:
     return bool(threshold) and trail.score >= max(1, (threshold or 0) - 1)
 
 
-def _dear(call: Call, pace: Pace, limits: Thresholds) -> Alarm | None:
-    if not limits.spend_per_minute:
-        return None
-    spent = sum([slot.amount for slot in pace.slots])
-    if spent <= limits.spend_per_minute or sum([slot.charges for slot in pace.slots]) < _CHARGES:
-        return None
-    return Alarm("spend", f"{call.agent} spent {dollars(spent)} within a minute.")
+def _hasty(call: Call, slots: Sequence[Slot], limits: Thresholds) -> Alarm | None:
+    """Too much money within a minute, or too many requests."""
+    calls = charges = spent = 0
+    for slot in slots:
+        calls += slot.calls
+        charges += slot.charges
+        spent += slot.amount
+    if limits.spend_per_minute and spent > limits.spend_per_minute and charges >= _CHARGES:
+        return Alarm("spend", f"{call.agent} spent {dollars(spent)} within a minute.")
+    if limits.calls_per_minute and calls > limits.calls_per_minute and not call.background:
+        return Alarm("rate", f"{call.agent} sent {calls} requests within a minute.")
+    return None
 
 
-def _fast(call: Call, pace: Pace, limits: Thresholds) -> Alarm | None:
-    calls = sum(slot.calls for slot in pace.slots)
-    if not limits.calls_per_minute or calls <= limits.calls_per_minute or call.background:
-        return None
-    return Alarm("rate", f"{call.agent} sent {calls} requests within a minute.")
-
-
-def _counted(pace: Pace, now: float, more: Slot) -> Pace:
+def _counted(slots: tuple[Slot, ...], more: Slot) -> tuple[Slot, ...]:
     """The last minute with something more in its newest slot; never counts what is older than a minute."""
-    slots = [slot for slot in pace.slots if now - _MINUTE < slot.starts <= now]
-    if slots and now - slots[-1].starts < _SLOT:
-        last = slots[-1]
-        more = Slot(last.starts, last.calls + more.calls, last.charges + more.charges, last.amount + more.amount)
-        slots = slots[:-1]
-    return Pace(slots=(*slots, more), starts=pace.starts)
+    now = more.starts
+    if slots and (slots[0].starts <= now - _MINUTE or slots[-1].starts > now):  # they stand in the order of their times
+        slots = tuple([slot for slot in slots if now - _MINUTE < slot.starts <= now])
+    if not slots or now - slots[-1].starts >= _SLOT:
+        return (*slots, more)
+    last = slots[-1]
+    last = Slot(last.starts, last.calls + more.calls, last.charges + more.charges, last.amount + more.amount)
+    return (*slots[:-1], last)
 
 
 def _time(seconds: float) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from pointsman.core.request import Message, Request
 
-_SYSTEM = ("system", "developer")
+_SYSTEM, _USER = ("system", "developer"), ("user",)
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,21 +43,26 @@ def attribute(request: Request, agent: str, person: str) -> Attribution:
 
 def fingerprint(request: Request, who: Attribution, target: str) -> str:
     """The same for a request and for its retry: who, all that was sent, and where it wants to go."""
-    said = (message.digest for message in request.messages)
-    found = (f"{finding.kind} {finding.count}" for finding in request.findings)  # also in what the digest leaves out
+    said = [message.digest for message in request.messages]
+    found = [f"{finding.kind} {finding.count}" for finding in request.findings]  # also in what the digest leaves out
     return _digest(who.agent, who.session, target, request.digest, request.tools_digest, *found, *said)
 
 
 def _conversation(agent: str, request: Request) -> str:
-    system = [message.digest for message in request.messages if message.role in _SYSTEM][:1]
-    first = [message.digest for message in request.messages if message.role == "user"][:1]
-    return _digest(agent, request.tools_digest, *system, *first)
+    system = _first(request.messages, _SYSTEM)
+    return _digest(agent, request.tools_digest, *system, *_first(request.messages, _USER))
 
 
-def _turn(messages: tuple[Message, ...]) -> tuple[str, ...]:
-    """Everything up to the last user turn: equal for all tool steps that follow it."""
-    last = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
-    return tuple(message.digest for message in messages[: last + 1] if message.role == "user")
+def _first(messages: tuple[Message, ...], roles: tuple[str, ...]) -> tuple[str, ...]:
+    for message in messages:
+        if message.role in roles:
+            return (message.digest,)
+    return ()
+
+
+def _turn(messages: tuple[Message, ...]) -> list[str]:
+    """All user turns: equal for all tool steps that follow the last of them."""
+    return [message.digest for message in messages if message.role == "user"]
 
 
 def _digest(*parts: str) -> str:

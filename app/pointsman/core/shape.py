@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from itertools import compress
 
 import msgspec
 
@@ -91,11 +92,13 @@ def said(text: str, *, turn: bool = False) -> Shape:
     trouble = _tells_of_trouble(text)
     text = _unquoted(text).replace("=", " ")
     words = text.split()
-    numbered = _numbered(words)
-    settled = _settled(words, numbered)
+    numbered = _numbered(text, words)
+    settled = _settled(words, numbered) if numbered else words
     near = tuple(dict.fromkeys(settled))
-    far = _without_numbers(near, [settled[at] for at in numbered]) if numbered else near
-    return Shape(_quick(near), _quick(far), trouble=trouble, plain=not numbered and len(text) < _PLAIN)
+    close = _quick(near)
+    if not numbered:
+        return Shape(close, close, trouble=trouble, plain=len(text) < _PLAIN)
+    return Shape(close, _quick(_without_numbers(near, [settled[at] for at in numbered])), trouble=trouble)
 
 
 def called(calls: Sequence[tuple[str, str]]) -> Shape:
@@ -107,7 +110,7 @@ def called(calls: Sequence[tuple[str, str]]) -> Shape:
             continue
         text = _unquoted(arguments.replace("\\n", " "))
         words = text.split()
-        parts.append(digest(name, *_settled(words, _numbered(words))))
+        parts.append(digest(name, *_settled(words, _numbered(text, words))))
     whole = digest(*parts)
     return Shape(whole, whole, call=True)
 
@@ -171,14 +174,17 @@ def _tells_of_trouble(text: str) -> bool:
     ends = (text if len(text) <= 2 * _HEAD else f"{text[:_HEAD]} {text[-_HEAD:]}").lower()
     if any(map(ends.__contains__, _TROUBLES)) or ends.strip() in _NOTHING:
         return True
-    return any(stem in ends and any(map(ends.__contains__, words)) for stem, words in _LONG_TROUBLES)
+    worth = [words for stem, words in _LONG_TROUBLES if stem in ends]
+    return any([any(map(ends.__contains__, words)) for words in worth])  # noqa: C419 generators cost more
 
 
-def _numbered(words: list[str]) -> list[int]:
-    """Which words have a digit in them."""
+def _numbered(text: str, words: list[str]) -> list[int]:
+    """Which words of a text have a digit in them."""
+    if not any(map(text.__contains__, _DIGITS)):
+        return []
     # Of the text only digits are kept, and one blank for each end of a word.
     kept = " ".join(words).encode("latin-1", "replace").translate(None, _NEITHER)
-    return [at for at, digits in enumerate(kept.split(b" ")) if digits] if len(kept) >= len(words) > 0 else []
+    return [*compress(range(len(words)), kept.split(b" "))]
 
 
 def _settled(words: list[str], numbered: list[int]) -> list[str]:

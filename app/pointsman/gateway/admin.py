@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
-from pointsman.core.errors import BadRequest, Broken, Forbidden, NotAuthorised, PointsmanError, SetupError, TooLarge
+from pointsman.core.errors import BadRequest, Broken, NotAuthorised, NotFound, PointsmanError, SetupError, WrongMethod
 from pointsman.core.events import GatewayStopping
-from pointsman.gateway import snapshot
+from pointsman.gateway import callers, snapshot
 from pointsman.gateway.commands import Commands
+from pointsman.gateway.exchange import Exchange
+from pointsman.gateway.following import tell
 from pointsman.gateway.house import House
+from pointsman.gateway.reply import Reply, Written
 from pointsman.system import trouble
 from pointsman.wire import admin, misfit, sse
 from pointsman.wire.scan import UNREADABLE
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
 _MOST_OFTEN = 0.25  # seconds between two snapshots of a stream
 _HEARTBEAT = 10.0  # seconds after which a quiet stream sends a snapshot anyway: times move on
 _MAX_BODY = 34 * 1024 * 1024  # `explain` carries a request's body
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SERVED = {"/v1/snapshot": "GET", "/v1/events": "GET", "/v1/command": "POST"}
 
 
 class AdminDoor:
-    """The Starlette application, and where it gets its answers."""
+    """Answers three paths, and tells whatever is wrong in one sentence."""
 
     def __init__(self, house: House, commands: Commands, token: str, address: str) -> None:
         self._house = house
@@ -39,48 +37,54 @@ class AdminDoor:
         self._token = token
         self._address = address
         self._started = time.time()
-        self.app = Starlette(
-            routes=[
-                Route("/v1/snapshot", self._checked(self._snapshot), methods=["GET"]),
-                Route("/v1/events", self._checked(self._events), methods=["GET"]),
-                Route("/v1/command", self._checked(self._command), methods=["POST"]),
-            ]
-        )
 
-    def _checked(self, endpoint: Endpoint) -> Endpoint:
-        async def answer(request: Request) -> Response:
-            try:
-                _check(request, self._token)
-                return await endpoint(request)
-            except PointsmanError as error:
-                return _problem(error)
-            except ClientDisconnect:  # it left in the middle of its command: nobody reads this
-                return _problem(BadRequest("This command broke off before its end."))
-            except OverflowError:
-                return _problem(BadRequest("A number of this command is past all sense: send a smaller one."))
-            except Exception as error:  # noqa: BLE001 the last net: the person gets a sentence, the log the lines
-                return _problem(Broken(trouble.sentence(error)))
+    async def __call__(self, asked: Exchange) -> None:
+        """One HTTP request."""
+        reply = Written(asked)
+        try:
+            await self._answer(asked, reply)
+        except PointsmanError as error:
+            await _problem(error, reply)
+        except OverflowError:
+            await _problem(BadRequest("A number of this command is past all sense: send a smaller one."), reply)
+        except Exception as error:  # noqa: BLE001 the last net: the person gets a sentence, the log the lines
+            await _problem(Broken(trouble.sentence(error)), reply)
+        finally:
+            reply.still()
 
-        return answer
+    async def _answer(self, asked: Exchange, reply: Reply) -> None:
+        _check(asked, self._token)
+        served = _SERVED.get(asked.path)
+        if served is None:
+            raise NotFound("The admin door serves /v1/snapshot, /v1/events and /v1/command.")
+        if served != asked.method:
+            raise WrongMethod(f"{asked.path} is not served this way: use {served}.", (served,))
+        if asked.path == "/v1/snapshot":
+            await reply.whole(await self._encoded())
+        elif asked.path == "/v1/command":
+            await reply.whole(await self._command(await asked.body(_MAX_BODY)))
+        else:
+            await self._events(asked, reply)
 
-    async def _snapshot(self, _request: Request) -> Response:
-        return Response(await self._encoded(), media_type="application/json")
-
-    async def _events(self, _request: Request) -> Response:
-        return StreamingResponse(self._stream(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
-
-    async def _command(self, request: Request) -> Response:
-        body = await _body(request)
+    async def _command(self, body: bytes) -> bytes:
         try:
             command = admin.decode_command(body)
         except msgspec.ValidationError as error:
             raise BadRequest(f"This is not a command of Pointsman's: {misfit.sentence(error)}") from None
         except UNREADABLE:
             raise BadRequest("This command cannot be read: send a JSON object with its type.") from None
-        answer = await self._commands.do(command)
-        return Response(admin.encode(answer), media_type="application/json")
+        return admin.encode(await self._commands.do(command))
 
-    async def _stream(self) -> AsyncIterator[bytes]:
+    async def _events(self, asked: Exchange, reply: Reply) -> None:
+        """Until its reader leaves, or the gateway ends."""
+        assert asked.task is not None  # a door is called by a task
+        asked.on_leave = asked.task.cancel
+        if asked.gone:
+            return
+        async with contextlib.aclosing(self._stream()) as events:
+            await tell(reply, events)
+
+    async def _stream(self) -> AsyncGenerator[bytes, None]:
         """A snapshot at once, then events as they come, each burst followed by a snapshot."""
         queue = self._house.bus.listen()
         try:
@@ -104,26 +108,15 @@ class AdminDoor:
         return admin.encode(await snapshot.take(self._house, self._address, self._started))
 
 
-def _check(request: Request, token: str) -> None:
-    if request.url.hostname not in _LOOPBACK or "origin" in request.headers:
-        raise Forbidden("The admin door is for Pointsman's own programs on this machine.")
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+def _check(asked: Exchange, token: str) -> None:
+    callers.check(asked, own=False)
+    given = asked.headers.get("authorization", "").removeprefix("Bearer ")
     if not hmac.compare_digest(given.encode(), token.encode()):
         raise NotAuthorised("The admin door needs the token of the running gateway.")
 
 
-async def _body(request: Request) -> bytes:
-    """What was sent. Raises `TooLarge` as soon as it is more than any command has."""
-    pieces, size = list[bytes](), 0
-    async for piece in request.stream():
-        pieces.append(piece)
-        size += len(piece)
-        if size > _MAX_BODY:
-            raise TooLarge("This command is too large.")
-    return b"".join(pieces)
-
-
-def _problem(error: PointsmanError) -> Response:
-    body = admin.encode(admin.Problem(error.code, error.sentence))
-    status = 400 if isinstance(error, SetupError) else error.status
-    return Response(body, status_code=status, media_type="application/json")
+async def _problem(error: PointsmanError, reply: Reply) -> None:
+    """In its own words, unless the answer has begun: then its end says that something is wrong."""
+    if not reply.started:
+        status = 400 if isinstance(error, SetupError) else error.status
+        await reply.whole(admin.encode(admin.Problem(error.code, error.sentence)), status)

@@ -69,13 +69,16 @@ class Admission:
         self._run = run
         self._decision = decision
         self._ticket = house.line.ticket()
-        self._unattended = house.responses.unattended(run)
 
     async def admit(self, attempt: Attempt, number: int) -> Admitted | Literal["local"]:
         """A hold for this attempt, or `LOCAL`: answer on this machine instead. Raises `Refusal`."""
         way = _Way(attempt, number, time.time() + self._house.approvals.wait)
-        if not await self._permitted(way):
+        if attempt.ask is not None and not await self._permitted(way):
             return LOCAL
+        if not self._behind(way):  # nearly all fit without any grant: to whom one may be bound is for the others
+            unaided = await self._house.ledger.reserve(self._hold(way.attempt, number), time.time())
+            if isinstance(unaided, Reserved):
+                return Admitted(unaided, way.attempt)
         while True:
             found = await self._reserved(way)
             if isinstance(found, Admitted):
@@ -87,7 +90,7 @@ class Admission:
     async def _reserved(self, way: _Way) -> Admitted | _Shorts:
         """A hold, as soon as holds of others make room for it; where waiting does not help, what is short."""
         line, until = self._house.line, min(way.until, time.time() + self._house.line.patience)
-        with line.standing(self._ticket):
+        try:
             while True:
                 moved, left = self._house.bus.money(), until - time.time()
                 if left > 0 and self._behind(way):
@@ -99,6 +102,8 @@ class Admission:
                     return found
                 line.wait_for(self._ticket, found)
                 await _wait(moved, left)
+        finally:
+            line.leave(self._ticket)
 
     async def _step(self, way: _Way, shorts: _Shorts) -> _Step:
         """What the caps say. Raises `PaymentRequired` where one or the person says no."""
@@ -262,11 +267,18 @@ class Admission:
     async def _try(self, way: _Way, attempt: Attempt | None = None, note: str = "") -> Admitted | _Shorts:
         """A hold for the way's attempt or another one, or where it does not fit. Whoever is cancelled holds nothing."""
         tried = attempt or way.attempt
-        found = await self._house.ledger.reserve(self._hold(tried, way.number), time.time())
+        hold = msgspec.structs.replace(
+            self._hold(tried, way.number),
+            bindings=self._allowed(tried).bindings,
+            standing=standing(self._house.catalog.allowances, self._decision.who.agent, tried.target),
+        )
+        found = await self._house.ledger.reserve(hold, time.time())
         return Admitted(found, tried, note or way.note) if isinstance(found, Reserved) else found
 
     def _behind(self, way: _Way, *, last: bool = False) -> bool:
         """Whether somebody who came earlier waits for the same money; what costs nothing takes none."""
+        if self._house.line.empty:
+            return False
         place = math.inf if last else self._ticket
         return bool(way.attempt.at_most) and self._house.line.behind(place, self._subject(way.attempt))
 
@@ -281,11 +293,14 @@ class Admission:
             target=attempt.target,
             amount=attempt.at_most,
             estimate=attempt.about or 0,
-            bindings=self._allowed(attempt).bindings,
-            standing=standing(self._house.catalog.allowances, self._decision.who.agent, attempt.target),
             price_source=question.price_source(attempt) or "",
             price=pricing.told(attempt.rates) if attempt.rates else "{}",
         )
+
+    @property
+    def _unattended(self) -> bool:
+        """Whether nobody holds a connection for this request."""
+        return self._house.responses.unattended(self._run)
 
     @property
     def _background(self) -> bool:

@@ -30,18 +30,19 @@ class Tally:
     `headers` are those of the upstream's answer that its client may see; `lost` names what its dialect had no place for.
     """
 
+    sent: bool = False
+    meters: Meters | None = None
+    cost: int | None = None
+    finish: str | None = None
+    first: float | None = None
+    ended: float | None = None
+    bytes: int = 0
+    peak_memory: int | None = None
+    lost: tuple[str, ...] = ()
+
     def __init__(self) -> None:
-        self.sent = False
-        self.meters: Meters | None = None
-        self.cost: int | None = None
-        self.finish: str | None = None
         self.started = time.time()
-        self.first: float | None = None
-        self.ended: float | None = None
-        self.bytes = 0
-        self.peak_memory: int | None = None
         self.headers: dict[str, str] = {}
-        self.lost: tuple[str, ...] = ()
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):

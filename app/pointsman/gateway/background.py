@@ -36,7 +36,7 @@ class _Unread(Reply):
     """Keeps what nobody reads yet: a body, or the events of a stream."""
 
     def __init__(self, told: Told, fields: dict[str, Any]) -> None:
-        super().__init__(self._take)
+        super().__init__()
         self.status = 0
         self.stream = False
         self.body = b""
@@ -50,8 +50,9 @@ class _Unread(Reply):
         self.started, self.status = True, status
         self.stream = any(value.startswith(b"text/event-stream") for _, value in headers)
 
-    async def _take(self, message: dict[str, Any]) -> None:
-        data = message.get("body", b"")
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """A piece of the body, or an event."""
+        self.finished = last
         if not self.stream:
             self.body += data
             return

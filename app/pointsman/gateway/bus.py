@@ -16,15 +16,25 @@ class Bus:
         self._listeners: set[asyncio.Queue[Event]] = set()
         self._money: asyncio.Future[None] | None = None
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens: an event that nobody hears need not be made."""
+        return bool(self._listeners)
+
     def publish(self, event: Event) -> None:
         """Tell every listener."""
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(event)
-        if isinstance(event, MoneyMoved) and self._money is not None:
+        if self._money is not None and isinstance(event, MoneyMoved):
             self._money.set_result(None)
             self._money = None
+
+    def money_moved(self) -> None:
+        """Tell whoever listens or waits for money."""
+        if self._listeners or self._money is not None:
+            self.publish(MoneyMoved())
 
     def listen(self) -> asyncio.Queue[Event]:
         """A new listener's queue; hand it back to `leave`."""

@@ -157,6 +157,7 @@ async def tell(reply: Reply, frames: AsyncIterator[bytes]) -> None:
     """A stream of events; a client that reads no more has left."""
     with contextlib.suppress(ConnectionError):
         await reply.start(200, _STREAM)
+        await reply.send(b"")  # the first event may take its time
         async for frame in frames:
             await reply.send(frame)
         await reply.send(b"", last=True)

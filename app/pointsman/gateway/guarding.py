@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pointsman.gateway.house import House
 
 _AGENTS, _TALKS = 500, 2_000
+_NO_PACE, _NO_TRAIL = Pace(), Trail()
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -52,7 +53,8 @@ class Watch:
         decision = run.decision
         assert decision is not None  # the watch looks at requests that were decided
         agent = decision.who.agent
-        self._see_whether_resumed(agent)
+        if agent in self._open:
+            self._see_whether_resumed(agent)
         if agent not in self._open:
             alarm = self._observe(decision, time.time())
             if alarm is None:
@@ -67,7 +69,7 @@ class Watch:
     def charged(self, agent: str, charge: Charge | None) -> None:
         """What an attempt of this agent cost; None: nothing."""
         if charge is not None:
-            pace = runaway.charged(self._paces.get(agent, Pace()), charge.amount, time.time())
+            pace = runaway.charged(self._paces.get(agent, _NO_PACE), charge.amount, time.time())
             _keep(self._paces, agent, pace, _AGENTS)
 
     def why(self, agent: str) -> str:
@@ -85,7 +87,7 @@ class Watch:
     def _observe(self, decision: Decision, now: float) -> Alarm | None:
         call = runaway.call(decision.request, decision.who, decision.facts)
         key = (call.agent, call.talk)
-        seen = Seen(pace=self._paces.get(call.agent, Pace()), trail=self._talks.get(key, Trail()))
+        seen = Seen(pace=self._paces.get(call.agent, _NO_PACE), trail=self._talks.get(key, _NO_TRAIL))
         seen, alarm = runaway.observe(seen, call, decision.catalog.runaway.of(call.agent), now)
         _keep(self._paces, call.agent, seen.pace, _AGENTS)
         _keep(self._talks, key, seen.trail, _TALKS)

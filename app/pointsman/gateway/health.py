@@ -28,6 +28,8 @@ class Health:
 
     def down(self, now: float) -> Mapping[str, str]:
         """A sentence for each target whose breaker is open."""
+        if not self._breakers:
+            return {}
         return {
             name: f"it failed {breaker.failures} times in a row and rests for {breaker.retry_at - now:.0f} s"
             for name, breaker in self._breakers.items()

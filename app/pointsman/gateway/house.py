@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from msgspec import structs
 
@@ -82,6 +83,7 @@ class House:
         self.consents: dict[str, float] = {}
         self.prices = PriceBook(paths.home / "prices.json")
         self._rates: dict[str, tuple[float, Rates | None]] = {}
+        self._lasting = _Lasting(catalog, self.keyless.reasons, self.downloads.absent)
         self.refresher = Refresher(self.prices, paths.home / "prices.json", self.notices, self._rates.clear)
 
     def use_supervisor(self, supervisor: Supervisor) -> None:
@@ -108,16 +110,16 @@ class House:
         """What planning needs to know of the world now."""
         now = time.time()
         self.keyless.refresh(self.catalog, now)
-        passing = self.health.down(now)
-        return Circumstances(
-            rates=_RatesOf(self, now),
-            down={**self._keyless_targets(), **self.downloads.absent, **passing},
-            passing=passing,
-        )
+        down, passing = self._lasting_reasons(), self.health.down(now)
+        return Circumstances(rates=_RatesOf(self, now), down={**down, **passing} if passing else down, passing=passing)
 
-    def _keyless_targets(self) -> dict[str, str]:
-        reasons = self.keyless.reasons
-        return {name: reasons[one.provider] for name, one in self.catalog.targets.items() if one.provider in reasons}
+    def _lasting_reasons(self) -> Mapping[str, str]:
+        """Targets without a key or without their model; put together again whenever one of the three is another."""
+        catalog, reasons, absent = self.catalog, self.keyless.reasons, self.downloads.absent
+        known = self._lasting
+        if known.catalog is not catalog or known.reasons is not reasons or known.absent is not absent:
+            known = self._lasting = _Lasting(catalog, reasons, absent)
+        return known.down
 
     def rates(self, target: Target, now: float) -> Rates | None:
         """The target's price, None where nobody knows it."""
@@ -146,6 +148,17 @@ class House:
         await asyncio.to_thread(lambda: [self.rates(target, now) for target in self.catalog.targets.values()])
 
 
+class _Lasting:
+    """What keeps targets from answering until the person does something, of these three, which are never changed."""
+
+    def __init__(self, catalog: Catalog, reasons: dict[str, str], absent: dict[str, str]) -> None:
+        self.catalog = catalog
+        self.reasons = reasons
+        self.absent = absent
+        keyless = {name: reasons[one.provider] for name, one in catalog.targets.items() if one.provider in reasons}
+        self.down = {**keyless, **absent}
+
+
 class _RatesOf(Mapping[str, Rates | None]):
     """Rates by target's name, looked up only for targets that a plan asks for."""
 
@@ -155,6 +168,11 @@ class _RatesOf(Mapping[str, Rates | None]):
 
     def __getitem__(self, name: str) -> Rates | None:
         return self._house.rates(self._house.catalog.targets[name], self._now)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The same; `default` where no target has this name."""
+        target = self._house.catalog.targets.get(name)
+        return default if target is None else self._house.rates(target, self._now)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._house.catalog.targets)
@@ -306,7 +324,8 @@ class TaintBook:
 
     def of(self, session: str) -> list[str]:
         """Kinds found earlier in this session."""
-        return self._kinds.get(session, "").split(",") if session in self._kinds else []
+        known = self._kinds.get(session)
+        return [] if known is None else known.split(",")
 
     async def add(self, session: str, kinds: set[str], now: float) -> None:
         """Keep what was found now, if it is new."""

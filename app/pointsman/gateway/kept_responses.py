@@ -291,7 +291,7 @@ class Noted(Reply):
     """Passes an answer on; the whole response is kept before its client has the last of it."""
 
     def __init__(self, reply: Reply, kept: KeptResponses, run: Run, asked: Asked) -> None:
-        super().__init__(reply.put)
+        super().__init__()
         self._reply = reply
         self._kept = kept
         self._run = run
@@ -303,8 +303,6 @@ class Noted(Reply):
         """Status and headers."""
         self.started, self._status = True, status
         self._stream = any(value.startswith(b"text/event-stream") for _, value in headers)
-        if self._asked.previous is not None:  # the id that goes into the body makes it longer
-            headers = [(name, value) for name, value in headers if name != b"content-length"]
         await self._reply.start(status, headers)
 
     async def send(self, data: bytes, *, last: bool = False) -> None:

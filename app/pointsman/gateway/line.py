@@ -6,12 +6,10 @@ A small request that came later does not take what a large one waits for; it pas
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from pointsman.core import squeeze
 from pointsman.core.budget import Account, Short, Subject
-from pointsman.core.events import MoneyMoved
 from pointsman.gateway.bus import Bus
 
 PATIENCE = 20.0  # seconds to wait for holds of others, which shrink within seconds, before the person is asked
@@ -38,11 +36,12 @@ class Line:
         """Whether somebody who came earlier waits for an account that this subject would use."""
         return any(first < ticket and squeeze.uses(accounts, subject) for first, accounts in self._waiting.items())
 
-    @contextmanager
-    def standing(self, ticket: int) -> Iterator[None]:
+    @property
+    def empty(self) -> bool:
+        """Whether nobody waits."""
+        return not self._waiting
+
+    def leave(self, ticket: int) -> None:
         """Whoever stands in line leaves it in the end, and those behind look again."""
-        try:
-            yield
-        finally:
-            if self._waiting.pop(ticket, None) is not None:
-                self._bus.publish(MoneyMoved())
+        if self._waiting.pop(ticket, None) is not None:
+            self._bus.money_moved()

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import errno
-import functools
 import socket
 import sys
-from collections.abc import Iterator
-from typing import Any
-
-import uvicorn
 
 from pointsman.core.errors import SetupError
-from pointsman.gateway.connection import Connection, Patience
+from pointsman.gateway.connection import Connection
+from pointsman.gateway.exchange import Answering
 from pointsman.gateway.seats import Seats
+from pointsman.gateway.service import Patience, Service
 from pointsman.system import descriptors
 
 _OWN = 128  # descriptors for the admin door, workers, files: no crowd at the agents' door may take them
 _EACH = 2  # of a busy connection: its own and its upstream's
 _ADMIN = 32  # connections of tray, command line and page: whatever agents do, the person can stop them
 _FEWEST, _MOST = 32, 16_384
+_BACKLOG = 2_048  # connections that the system holds until they are taken
+_GRACE = 3.0  # seconds for what is being answered when the gateway ends
 _TRIES = 20  # of any free port, until one is free on both addresses
 
 
-class Server(uvicorn.Server):
-    """Signals are the composition root's: two servers share one process."""
+class Server:
+    """A door's: it serves the sockets it is given until it is told to stop."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """None."""
-        yield
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.open = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    async def serve(self, sockets: list[socket.socket]) -> None:
+        """Returns once it was told to stop and what was being answered has ended, within seconds."""
+        loop, listening = asyncio.get_running_loop(), list[asyncio.Server]()
+        for one in sockets:
+            listening.append(await loop.create_server(self.protocol, sock=one, backlog=_BACKLOG))
+        self.open.set()
+        await self._stopped.wait()
+        for server in listening:
+            server.close()
+        for one in sockets:
+            one.close()
+        await self.service.end(_GRACE)
+
+    def protocol(self) -> Connection:
+        """Of one more connection."""
+        return Connection(self.service)
+
+    def stop(self) -> None:
+        """Take nobody any more, and end."""
+        self._stopped.set()
 
 
 class _Taken(Exception):
@@ -48,26 +68,14 @@ def seats() -> Seats:
     return Seats(max(_FEWEST, min(_MOST, (descriptors.raised() - _OWN) // _EACH)))
 
 
-def servers(agents: Any, admin: Any) -> tuple[Server, Server]:
+def servers(agents: Answering, admin: Answering) -> tuple[Server, Server]:
     """Those of both doors; neither takes the other's places."""
     return server(agents, seats()), server(admin, Seats(_ADMIN))
 
 
-def server(app: Any, places: Seats | None = None, patience: Patience | None = None) -> Server:
-    """An HTTP server of a door; it serves the sockets it is given."""
-    config = uvicorn.Config(
-        app,
-        http=functools.partial(Connection, places or seats(), patience or Patience()),  # type: ignore[arg-type]
-        ws="none",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,  # no proxy stands before a loopback door
-        server_header=False,
-        timeout_graceful_shutdown=3,
-        timeout_keep_alive=65,
-    )
-    return Server(config)
+def server(door: Answering, places: Seats | None = None, patience: Patience | None = None) -> Server:
+    """An HTTP server of a door."""
+    return Server(Service(door, places or seats(), patience or Patience()))
 
 
 def listen(port: int, variable: str) -> list[socket.socket]:

@@ -101,7 +101,7 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         stopped = asyncio.Event()
         commands = Commands(house, lambda: reload(house), stopped.set)
         admin = AdminDoor(house, commands, runtime.token, runtime.address)
-        serving = servers(Door(house), admin.app)
+        serving = servers(Door(house), admin)
         tasks = [asyncio.create_task(one.serve(sockets)) for one, sockets in zip(serving, doors, strict=True)]
         instance.publish(home.runtime, runtime)
         stack.callback(home.runtime.unlink, missing_ok=True)
@@ -120,7 +120,7 @@ async def _serve(home: Paths, given: argparse.Namespace) -> int:
         house.bus.publish(GatewayStopping())
         house.live.stop_agent(None)
         for one in serving:
-            one.should_exit = True
+            one.stop()
         await asyncio.wait(tasks, timeout=5)
     return 0
 

@@ -23,8 +23,8 @@ from pointsman.core.errors import (
     TimedOut,
     Unanswerable,
 )
-from pointsman.core.events import MoneyMoved, RequestStarted
-from pointsman.core.request import Hints, Verdict
+from pointsman.core.events import RequestStarted
+from pointsman.core.request import Finding, Hints, Verdict
 from pointsman.core.routing import Attempt
 from pointsman.gateway import misread, record
 from pointsman.gateway.admission import LOCAL, Admission
@@ -33,6 +33,7 @@ from pointsman.gateway.house import House
 from pointsman.gateway.question import local_attempts
 from pointsman.gateway.reply import Reply
 from pointsman.gateway.run import Decision, Owed, Run
+from pointsman.gateway.shielded import shielded
 from pointsman.store.ledger import Reserved
 from pointsman.system import trouble
 from pointsman.wire import refusals
@@ -54,12 +55,11 @@ async def serve(call: Call, hints: Hints) -> None:
     house, run = call.house, call.run
     house.live.enter(run)
     try:
-        async with asyncio.timeout(hints.timeout):
-            run.decision = await decide(house, run, call.sent, hints)  # 1 to 5
-            await _remember(house, run.decision)
-            house.bus.publish(RequestStarted(run.id, run.agent))
-            await house.watch.check(run)
-            await _attempts(call, run.decision)  # 6 to 9
+        if hints.timeout is None:
+            await _steps(call, hints)
+        else:
+            async with asyncio.timeout(hints.timeout):
+                await _steps(call, hints)
     except TimeoutError:
         await _refuse(call, TimedOut(f"No answer was complete within the {hints.timeout:.0f} s asked for."))
     except Refusal as refusal:
@@ -75,7 +75,20 @@ async def serve(call: Call, hints: Hints) -> None:
         await _refuse(call, Broken(trouble.sentence(error)))
     finally:
         house.live.leave(run)
-        await asyncio.shield(_end(call))  # 10
+        await shielded(_end(call))  # 10
+
+
+async def _steps(call: Call, hints: Hints) -> None:
+    house, run = call.house, call.run
+    decision = run.decision = await decide(house, run, call.sent, hints)  # 1 to 5
+    session_, now = decision.who.session, time.time()
+    house.sessions.see(session_, now)
+    if found := decision.facts.findings:  # what later requests of this session need to know of this one
+        await house.taints.add(session_, {finding.kind for finding in found}, now)
+    if house.bus.heard:
+        house.bus.publish(RequestStarted(run.id, run.agent))
+    await house.watch.check(run)
+    await _attempts(call, decision)  # 6 to 9
 
 
 async def _end(call: Call) -> None:
@@ -92,7 +105,8 @@ async def decide(house: House, run: Run, sent: Sent, hints: Hints) -> Decision:
         request = await asyncio.to_thread(sent.dialect.read, run.id, sent.body, hints, house.verdicts.of)
     else:
         request = sent.dialect.read(run.id, sent.body, hints, house.verdicts.of)
-    request = msgspec.structs.replace(request, rest=(*request.rest, _beside(house, sent)))
+    if beside := _beside(house, sent):
+        request = msgspec.structs.replace(request, rest=(*request.rest, Verdict(beside)))
     who = session.attribute(request, agent, house.person)
     facts = facts_.gather(request, catalog.sensitivity, house.taints.of(who.session))
     ruling = policy.rule(request, who, facts, catalog)
@@ -100,17 +114,12 @@ async def decide(house: House, run: Run, sent: Sent, hints: Hints) -> Decision:
     return Decision(request, who, facts, ruling, plan, catalog)
 
 
-def _beside(house: House, sent: Sent) -> Verdict:
+def _beside(house: House, sent: Sent) -> tuple[Finding, ...]:
     """What the headers and the query hold that travel with a body. Numbers are passed over: ids are full of them."""
+    if not (sent.headers or sent.query):
+        return ()
     found = house.verdicts.of(msgspec.json.encode([*sent.headers.values(), unquote(sent.query)])).findings
-    return Verdict(tuple(one for one in found if one.kind in ("mail_address", "secret_key")))
-
-
-async def _remember(house: House, decision: Decision) -> None:
-    """What later requests of this session need to know of this one."""
-    session_, now = decision.who.session, time.time()
-    house.sessions.see(session_, now)
-    await house.taints.add(session_, {finding.kind for finding in decision.facts.findings}, now)
+    return tuple([one for one in found if one.kind in ("mail_address", "secret_key")]) if found else ()
 
 
 async def _attempts(call: Call, decision: Decision) -> None:
@@ -121,7 +130,8 @@ async def _attempts(call: Call, decision: Decision) -> None:
     turned: list[str] = []
     while left:
         attempt = left.pop(0)
-        await record.end_attempt(call.house, run)  # 9, of the attempt before
+        if run.owed is not None:
+            await record.end_attempt(call.house, run, run.owed)  # 9, of the attempt before
         admitted = await admission.admit(attempt, number + 1)  # 6
         if admitted == LOCAL:
             if attempt.tier == "local":
@@ -132,10 +142,8 @@ async def _attempts(call: Call, decision: Decision) -> None:
             continue
         number += 1
         hold, attempt = admitted.hold, admitted.attempt  # what the cap said may have changed the attempt
-        left, run.notes = (
-            [one for one in left if one.target != attempt.target],
-            [*turned, *([admitted.note] if admitted.note else [])],
-        )
+        left = [one for one in left if one.target != attempt.target]
+        run.notes = [*turned, admitted.note] if admitted.note else turned
         run.attempt, run.state, run.held = attempt, "running", hold.amount
         try:
             await _answer(call, decision, (attempt, number), hold)  # 7 and 8
@@ -156,9 +164,15 @@ async def _answer(call: Call, decision: Decision, tried: tuple[Attempt, int], ho
     tally = run.tally = Tally()
     run.owed = Owed(attempt, number, hold, None, tally)
     failed: AttemptFailed | None = None
-    house.bus.publish(MoneyMoved())
+    house.bus.money_moved()
+    job = Job(decision.request, call.sent, attempt, tally)
     try:
-        await _relay(run, decision, _frames(call, decision, attempt), call.reply)
+        if decision.catalog.targets[attempt.target].engine is not None:
+            await _relay(run, decision, house.local.run(job), call.reply)
+        elif decision.request.stream:
+            await _relay(run, decision, house.remote.run(job, decision.catalog), call.reply)
+        else:
+            await _told(run, decision, await house.remote.whole(job, decision.catalog), call.reply)
         run.outcome = "failed_over" if run.failures else "done"
     except AttemptFailed as error:
         failed = error
@@ -169,13 +183,6 @@ async def _answer(call: Call, decision: Decision, tried: tuple[Attempt, int], ho
         charge = record.saving(house, decision, attempt, record.charge(attempt, tally, failed))
         run.owed = Owed(attempt, number, hold, charge, tally)
         house.watch.charged(run.agent, run.owed.charge)
-
-
-def _frames(call: Call, decision: Decision, attempt: Attempt) -> AsyncGenerator[Frame, None]:
-    house, job = call.house, Job(decision.request, call.sent, attempt, call.run.tally)
-    if decision.catalog.targets[attempt.target].engine is not None:
-        return house.local.run(job)
-    return house.remote.run(job, decision.catalog)
 
 
 async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, None], reply: Reply) -> None:
@@ -195,13 +202,17 @@ async def _relay(run: Run, decision: Decision, frames: AsyncGenerator[Frame, Non
                     run.keep(data)
         if reply.started:
             await reply.send(b"", last=True)
-        else:  # a whole answer is one piece
-            whole = b"".join(early)
-            run.keep(whole)
-            await reply.start(200, [*record.headers(run, decision), (b"content-length", b"%d" % len(whole))])
-            await reply.send(whole, last=True)
+        else:
+            await _told(run, decision, b"".join(early), reply)
     finally:
         await frames.aclose()
+
+
+async def _told(run: Run, decision: Decision, whole: bytes, reply: Reply) -> None:
+    """A whole answer is one piece."""
+    run.keep(whole)
+    await reply.start(200, record.headers(run, decision))
+    await reply.send(whole, last=True)
 
 
 async def _refuse(call: Call, refusal: Refusal) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from pointsman.core import privacy, squeeze
+from pointsman.core import pricing, privacy, squeeze
 from pointsman.core.amounts import dollars
 from pointsman.core.approval import Case
 from pointsman.core.budget import Account, Short
@@ -146,8 +146,7 @@ def cap_state(account: Account) -> CapState:
 
 def price_source(attempt: Attempt) -> str | None:
     """Where the price comes from and of which day it is, as far as that is known."""
-    rates = attempt.rates
-    return None if rates is None else ", ".join(part for part in (rates.source, rates.dated) if part)
+    return None if attempt.rates is None else pricing.origin(attempt.rates)
 
 
 def too_much(need: Need) -> str:

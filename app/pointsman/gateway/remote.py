@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
 
-from pointsman.core.catalog import Catalog, Provider
+from pointsman.core.catalog import Catalog
 from pointsman.core.errors import BadRequest, Refusal, TimedOut, UpstreamFailed, UpstreamSaid
 from pointsman.core.pricing import Meters
-from pointsman.gateway import misread
-from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Tally
-from pointsman.gateway.translated import translated
+from pointsman.gateway import misread, translated
+from pointsman.gateway.attempts import AttemptFailed, Frame, Job, Sent, Tally
 from pointsman.providers.failures import Said, UpstreamError
 from pointsman.providers.headers import VERSION, authorised
 from pointsman.providers.upstream import Upstream
@@ -60,10 +59,48 @@ class Remote:
         self._upstreams: dict[str, Upstream] = {}
 
     async def run(self, job: Job, catalog: Catalog) -> AsyncGenerator[Frame, None]:
-        """Frames for the client: the upstream's own where both speak one dialect, translated where not."""
+        """Frames of a stream: the upstream's own where both speak one dialect, translated where not."""
+        sending = await self._sending(job, catalog)
+        tally, posted, way = job.tally, sending.posted, sending.way
+        try:
+            async with posted as response:
+                tally.headers = told(response.headers)
+                async for frame in way.frames(sending.upstream.pieces(response), job):
+                    _note(tally, way.scan)
+                    if tally.first is None and frame.content:
+                        tally.first = time.time()
+                    yield frame
+        except UpstreamError as error:
+            raise sending.failed(error) from None
+        finally:
+            sending.end(tally)
+
+    async def whole(self, job: Job, catalog: Catalog) -> bytes:
+        """An answer that is not streamed, for the client."""
+        sending = await self._sending(job, catalog)
+        tally, way = job.tally, sending.way
+        try:
+            async with sending.posted as response:
+                tally.headers = told(response.headers)
+                body = response.at_once()
+                if body is None:
+                    body = await _collected(sending.upstream.pieces(response))
+                made = way.whole(_scanned(body, way.scan), job)
+                tally.first = time.time()
+                return made
+        except UpstreamError as error:
+            raise sending.failed(error) from None
+        finally:
+            sending.end(tally)
+
+    async def _sending(self, job: Job, catalog: Catalog) -> _Sending:
+        """All that is to be sent, and how; nothing is yet."""
         target = catalog.targets[job.attempt.target]
         provider = catalog.providers[target.provider or ""]
-        key = await self._key(provider)
+        try:
+            key = await self._secrets.key(provider.name)
+        except Refusal as refusal:
+            raise AttemptFailed(refusal, again=True, fault=False) from None
         change = Change(
             model=target.model or target.name,
             output=job.attempt.output,
@@ -78,36 +115,8 @@ class Remote:
         except BadRequest as refusal:
             misread.note(refusal)
             raise
-        try:
-            async with aclosing(self._frames(job, self.upstream(catalog, provider.name), key, way)) as frames:
-                async for frame in frames:
-                    _note(job.tally, way.scan, frame)
-                    yield frame
-        except UpstreamError as error:
-            job.tally.sent = error.sent
-            raise _failed(error, way.dialect.name, key) from None
-        finally:
-            _note(job.tally, way.scan, None)
-
-    async def _frames(self, job: Job, upstream: Upstream, key: str | None, way: _Way) -> AsyncGenerator[Frame, None]:
-        tally, dialect = job.tally, way.dialect
-        travelling = job.sent.headers if way.same else {}
-        headers = {**(VERSION if dialect.name == "messages" else {}), **travelling, **authorised(key)}
-        tally.bytes, tally.lost = len(way.body), way.lost
-        posted = upstream.post(dialect.path + (job.sent.query if way.same else ""), way.body, headers)
-        try:
-            async with posted as response:
-                tally.headers = told(response.headers)
-                async for frame in way.frames(upstream.pieces(response), job):
-                    yield frame
-        finally:  # whoever leaves while a connection is still being opened has sent nothing
-            tally.sent = posted.written
-
-    async def _key(self, provider: Provider) -> str | None:
-        try:
-            return await self._secrets.key(provider.name)
-        except Refusal as refusal:
-            raise AttemptFailed(refusal, again=True, fault=False) from None
+        job.tally.bytes, job.tally.lost = len(way.body), way.lost
+        return _Sending(self.upstream(catalog, provider.name), way, job.sent, key)
 
     def upstream(self, catalog: Catalog, name: str) -> Upstream:
         """The upstream of a provider, made at its first use."""
@@ -126,7 +135,38 @@ class Remote:
 
 def told(headers: dict[str, str]) -> dict[str, str]:
     """Those of an upstream's headers that its client may see."""
-    return {name: value for name, value in headers.items() if name in _TOLD or name.startswith(_TOLD_FAMILIES)}
+    return {name: value for name, value in headers.items() if _is_told(name)}
+
+
+@lru_cache(256)
+def _is_told(name: str) -> bool:
+    return name in _TOLD or name.startswith(_TOLD_FAMILIES)
+
+
+class _Sending:
+    """One attempt's request, ready to be written, and what becomes of its tally."""
+
+    def __init__(self, upstream: Upstream, way: _Way, sent: Sent, key: str | None) -> None:
+        dialect = way.dialect
+        headers = {**VERSION} if dialect.name == "messages" else {}
+        if way.same:
+            headers.update(sent.headers)
+        headers.update(authorised(key))
+        self.upstream = upstream
+        self.way = way
+        self.posted = upstream.post(dialect.path + sent.query if way.same else dialect.path, way.body, headers)
+        self._key = key
+        self._sent: bool | None = None
+
+    def failed(self, error: UpstreamError) -> AttemptFailed:
+        """What the upstream did not do."""
+        self._sent = error.sent
+        return _failed(error, self.way.dialect.name, self._key)
+
+    def end(self, tally: Tally) -> None:
+        """However it ended: whoever leaves while a connection is still being opened has sent nothing."""
+        tally.sent = self.posted.written if self._sent is None else self._sent
+        _note(tally, self.way.scan)
 
 
 class _Way:
@@ -141,12 +181,12 @@ class _Way:
         self.scan = dialect.scan()
 
     def frames(self, pieces: AsyncIterator[bytes], job: Job) -> AsyncIterator[Frame]:
-        """The upstream's answer as frames."""
-        return _events(pieces, self.scan, job) if job.request.stream else self._whole(pieces)
+        """The upstream's stream as frames."""
+        return _events(pieces, self.scan, job)
 
-    async def _whole(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Frame]:
-        whole = await _body(pieces, self.scan)
-        yield Frame(whole)
+    def whole(self, body: bytes, job: Job) -> bytes:  # noqa: ARG002 as it came, whatever was asked
+        """The upstream's whole answer as the client's."""
+        return body
 
 
 class _Translated(_Way):
@@ -159,23 +199,27 @@ class _Translated(_Way):
         self._prompt = prompt
 
     async def frames(self, pieces: AsyncIterator[bytes], job: Job) -> AsyncIterator[Frame]:
-        """The upstream's answer in the client's dialect."""
+        """The upstream's stream in the client's dialect."""
         heard = self._heard(pieces, job)
-        async for frame in translated(heard, job, self._prompt):
+        async for frame in translated.translated(heard, job, self._prompt):
             yield frame
 
-    async def _heard(self, pieces: AsyncIterator[bytes], job: Job) -> AsyncGenerator[Event, None]:
-        reader, kept = self.dialect.reader(), not job.request.stream
+    def whole(self, body: bytes, job: Job) -> bytes:
+        """The upstream's whole answer in the client's dialect."""
         try:
-            if kept:
-                for event in reader.whole(await _body(pieces, self.scan)):
-                    yield self._metered(event)
-                return
+            heard = [self._metered(event) for event in self.dialect.reader().whole(body)]
+        except _UNREADABLE:
+            raise _unreadable() from None
+        return translated.whole(heard, job, self._prompt)
+
+    async def _heard(self, pieces: AsyncIterator[bytes], job: Job) -> AsyncGenerator[Event, None]:
+        reader = self.dialect.reader()
+        try:
             async for frame in _events(pieces, self.scan, job, silent=False):
                 for event in reader.stream(sse.parse(frame.data)):
                     yield self._metered(event)
-        except (*UNREADABLE, ValueError):
-            raise UpstreamError("the provider sent an answer that cannot be read", sent=True) from None
+        except _UNREADABLE:
+            raise _unreadable() from None
 
     def _metered(self, event: Event) -> Event:
         if not isinstance(event, Ended):
@@ -190,10 +234,15 @@ def _way(job: Job, spoken: tuple[str, ...], change: Change) -> _Way:
     return _Translated(DIALECTS[spoken[0]], dialect.prompt(job.sent.body), change)
 
 
-def _note(tally: Tally, scan: Scan, frame: Frame | None) -> None:
+_UNREADABLE = (*UNREADABLE, ValueError)
+
+
+def _unreadable() -> UpstreamError:
+    return UpstreamError("the provider sent an answer that cannot be read", sent=True)
+
+
+def _note(tally: Tally, scan: Scan) -> None:
     tally.meters, tally.cost, tally.finish = scan.meters, scan.cost, scan.finish
-    if frame is not None and frame.content and tally.first is None:
-        tally.first = time.time()
 
 
 async def _events(pieces: AsyncIterator[bytes], scan: Scan, job: Job, *, silent: bool = True) -> AsyncIterator[Frame]:
@@ -220,14 +269,18 @@ async def _events(pieces: AsyncIterator[bytes], scan: Scan, job: Job, *, silent:
         yield Frame(scan.last)
 
 
-async def _body(pieces: AsyncIterator[bytes], scan: Scan) -> bytes:
+async def _collected(pieces: AsyncIterator[bytes]) -> bytes:
     kept, size = list[bytes](), 0
     async for piece in pieces:
         kept.append(piece)
         size += len(piece)
         if size > MOST_BODY:
             raise UpstreamError("the provider sent an answer without end", sent=True)
-    whole = b"".join(kept)
+    return b"".join(kept)
+
+
+def _scanned(whole: bytes, scan: Scan) -> bytes:
+    """The body of an answer, if it is one."""
     seen = scan.data(whole)
     if seen.error:  # under a status of success
         owed = seen.content or _used(scan.meters, None)

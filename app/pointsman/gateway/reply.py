@@ -1,108 +1,99 @@
-"""The client's side of an HTTP request at the agent door: what is written to it, one message for each piece."""
+"""The client's side of an HTTP request: what it is answered, piece by piece."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import time
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
+from pointsman.gateway.exchange import Exchange
 
 KEEP_ALIVE = 15.0  # seconds of silence in a stream, after which its client is told that it goes on
 COMMENT = b": keep-alive\n\n"
 SLOWEST_READ = 300.0  # seconds without a byte taken before a client counts as gone: its hold must not stay for ever
+_JSON = [(b"content-type", b"application/json")]
 
 
 class Reply:
-    """`started` once a status is out, `finished` with the last piece. Waits while the client is slow.
+    """Where an answer goes. `started` once there is a status, `finished` with the last piece."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self.finished = False
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Status and headers; what frames the body is not said here."""
+        raise NotImplementedError
+
+    async def send(self, data: bytes, *, last: bool = False) -> None:
+        """A piece of the body; of a stream, one event."""
+        raise NotImplementedError
+
+    async def whole(self, body: bytes, status: int = 200) -> None:
+        """A whole answer of JSON."""
+        await self.start(status, _JSON)
+        await self.send(body, last=True)
+
+
+class Written(Reply):
+    """Written to the client, the head with the first piece. Waits while the client is slow.
 
     Raises `ConnectionError` when the client has read nothing for `patience` seconds. A stream that has begun and is
     silent for `every` seconds is kept alive by `beat`, whole and between events.
     """
 
-    def __init__(self, send: Send, patience: float = SLOWEST_READ, every: float = KEEP_ALIVE) -> None:
-        self._send = send
+    def __init__(self, asked: Exchange, patience: float = SLOWEST_READ, every: float = KEEP_ALIVE) -> None:
+        super().__init__()
+        self._asked = asked
         self._patience = patience
         self._every = every
         self._wrote = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._beating: asyncio.Task[None] | None = None
+        self._events = False
         self.beat = COMMENT
-        self.started = False
-        self.finished = False
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and headers."""
+        self._asked.start(status, headers)
         self.started = True
-        await self.put({"type": "http.response.start", "status": status, "headers": headers})
-        if status == 200 and any(value.startswith(b"text/event-stream") for _, value in headers):
-            self._wait(self._every)
+        for name, value in headers:
+            if name == b"content-type":
+                self._events = status == 200 and value.startswith(b"text/event-stream")
 
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """A piece of the body, in one write."""
         self.finished = last
-        self._wrote = time.monotonic()
-        if last:
-            self.still()
-        await self.put({"type": "http.response.body", "body": data, "more_body": not last})
+        if self._events:
+            self._keep_alive(last=last)
+        if self._asked.full:
+            await self._taken()
+        self._asked.write(data, last=last)
 
     def still(self) -> None:
         """No more beats: the answer is whole, or nobody goes on with it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._beating is not None:
-            self._beating.cancel()
+
+    def _keep_alive(self, *, last: bool) -> None:
+        self._wrote = time.monotonic()
+        if last:
+            self.still()
+        elif self._timer is None:
+            self._wait(self._every)
 
     def _wait(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
 
     def _due(self) -> None:
-        """Beat, if it is time and the client takes what is written."""
+        """Beat, if it is time; a client that has not taken what was written needs none."""
         left = self._every - (time.monotonic() - self._wrote)
-        if left <= 0 and (self._beating is None or self._beating.done()):
-            self._beating = asyncio.create_task(self._beat())
+        if left <= 0 and not self._asked.full:
+            self._asked.write(self.beat, last=False)
         self._wait(left if left > 0 else self._every)
 
-    async def _beat(self) -> None:
-        with contextlib.suppress(ConnectionError):  # whoever writes next hears of it
-            await self.put({"type": "http.response.body", "body": self.beat, "more_body": True})
-
-    async def whole(self, body: bytes) -> None:
-        """A whole answer of JSON."""
-        await self.start(200, [(b"content-type", b"application/json")])
-        await self.send(body, last=True)
-
-    async def put(self, message: dict[str, Any]) -> None:
-        """One message to the client."""
-        sending = self._send(message)
-        try:
-            waited = sending.send(None)
-        except StopIteration:  # the client takes it at once, as nearly always: no clock is set up for that
-            return
+    async def _taken(self) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await _rest(sending, waited)
+                await self._asked.taken()
         except TimeoutError:
             raise ConnectionError("the client does not read its answer") from None
-
-
-@types.coroutine
-def _rest(begun: Coroutine[Any, Any, None], waited: Any) -> Generator[Any, Any, None]:
-    """What is left of a coroutine that has begun and waits for something."""
-    while True:
-        try:
-            told = yield waited
-        except BaseException as error:  # noqa: BLE001 whatever it is, it is for what waits
-            step = functools.partial(begun.throw, error)
-        else:
-            step = functools.partial(begun.send, told)
-        try:
-            waited = step()
-        except StopIteration:
-            return

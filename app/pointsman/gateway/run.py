@@ -60,28 +60,30 @@ class Run:
     `notes` are what the answer's reason says beside the plan's own.
     """
 
+    state: str = "queued"
+    decision: Decision | None = None
+    attempt: Attempt | None = None
+    owed: Owed | None = None
+    failed_code: str | None = None
+    cost: int = 0
+    held: int = 0
+    estimated: bool = False
+    outcome: str = "failed"
+    code: str | None = None
+    reason: str = ""
+    stopped: bool = False
+    refusal: Refusal | None = None
+    _first: bytes = b""  # events of a stream: which response it is, and how far it came
+    _last: bytes = b""
+
     def __init__(self, id_: str, agent: str) -> None:
         self.id = id_
         self.agent = agent
         self.started = time.time()
-        self.state = "queued"
-        self.decision: Decision | None = None
-        self.attempt: Attempt | None = None
         self.tally = Tally()
-        self.owed: Owed | None = None
         self.failures: list[tuple[str, str]] = []
-        self.failed_code: str | None = None
         self.notes: list[str] = []
-        self.cost = 0
-        self.held = 0
-        self.estimated = False
-        self.outcome = "failed"
-        self.code: str | None = None
-        self.reason = ""
-        self.stopped = False
-        self.refusal: Refusal | None = None
         self.answer = bytearray()
-        self._first = self._last = b""  # events of a stream: which response it is, and how far it came
         self.cancel: Callable[[], object] = lambda: None
 
     def keep(self, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 
 from pointsman.core.errors import Unanswerable, UpstreamFailed
 from pointsman.gateway.attempts import AttemptFailed, Frame, Job
@@ -15,19 +15,36 @@ from pointsman.wire.translate.neutral import Began, Called, Ended, Event, Prompt
 
 async def translated(events: AsyncGenerator[Event, None], job: Job, prompt: Prompt) -> AsyncGenerator[Frame, None]:
     """Each event at once where the client streams; else one frame at the end."""
-    writer = job.sent.dialect.writer(_about(job, prompt))
-    bridge, kept, summary = Bridge(prompt.tools), list[Event](), _Summary(job)
+    writer, bridge, kept = job.sent.dialect.writer(_about(job, prompt)), _Checked(job, prompt), list[Event]()
     async for heard in events:
-        if job.sent.dialect.compacts:
-            summary.check(heard)
+        if not job.request.stream:
+            kept += bridge.over(heard)
+            continue
         for event in bridge.over(heard):
-            if job.request.stream:
-                for data in writer.stream(event):
-                    yield Frame(data, not isinstance(event, Began))
-            else:
-                kept.append(event)
+            for data in writer.stream(event):
+                yield Frame(data, not isinstance(event, Began))
     if not job.request.stream:
         yield Frame(writer.whole(kept))
+
+
+def whole(events: Iterable[Event], job: Job, prompt: Prompt) -> bytes:
+    """All of an answer that is not streamed."""
+    bridge = _Checked(job, prompt)
+    return job.sent.dialect.writer(_about(job, prompt)).whole([one for heard in events for one in bridge.over(heard)])
+
+
+class _Checked:
+    """Events as the client's dialect has them, where a summary is asked for only those of one."""
+
+    def __init__(self, job: Job, prompt: Prompt) -> None:
+        self._bridge = Bridge(prompt.tools)
+        self._summary = _Summary(job) if job.sent.dialect.compacts else None
+
+    def over(self, heard: Event) -> Iterable[Event]:
+        """What becomes of an event. Raises `AttemptFailed`."""
+        if self._summary is not None:
+            self._summary.check(heard)
+        return self._bridge.over(heard)
 
 
 class _Summary:

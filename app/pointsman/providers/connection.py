@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httptools
@@ -18,6 +19,7 @@ from pointsman.providers.unpacking import PACKED, Unpacker, Unreadable
 _HEAD = 65_536  # bytes of an answer's head, or of anything else in it that is no body, give or take one read
 _UNREAD = 262_144  # bytes of an answer that wait for their reader before the upstream has to wait
 _PIECE = 262_144  # bytes of a body that are written at once
+_ALL_SENT = memoryview(b"")
 
 
 class Connection(asyncio.Protocol):
@@ -42,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._full = False
         self._holding = False
         self._lost = False
+        self._poll: Callable[[float], Sequence[object]] | None = None
 
     @property
     def usable(self) -> bool:
@@ -51,16 +54,19 @@ class Connection(asyncio.Protocol):
     @property
     def stale(self) -> bool:
         """Whether something came, be it the upstream's leave, that this loop has not read yet."""
-        socket = self.transport.get_extra_info("socket")
-        return socket is not None and _readable(socket.fileno())
+        if self._poll is None:
+            socket = self.transport.get_extra_info("socket")
+            self._poll = _readable(None if socket is None else socket.fileno())
+        return bool(self._poll(0))
 
     def ask(self, request: bytes, body: bytes = b"") -> Answer:
         """Write a request, of its body only the first piece; the rest is written while its answer is waited for."""
-        self._answer = answer = Answer(self, memoryview(body)[_PIECE:])
         self._head = 0
         if len(body) <= _PIECE:
+            self._answer = answer = Answer(self, _ALL_SENT)
             self.transport.write(request + body)
         else:
+            self._answer = answer = Answer(self, memoryview(body)[_PIECE:])
             self.transport.writelines([request, body[:_PIECE]])
         return answer
 
@@ -88,6 +94,7 @@ class Connection(asyncio.Protocol):
     def anew(self, transport: asyncio.Transport) -> None:
         """The same connection inside another one, from its beginning."""
         self.transport, self._answer, self._parser = transport, None, httptools.HttpResponseParser(self)
+        self._poll = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
@@ -119,7 +126,8 @@ class Connection(asyncio.Protocol):
             self._fail(answer, "what came is no HTTP")
         if self._head > _HEAD:
             self._fail(answer, "the answer's headers have no end")
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def pause_writing(self) -> None:
         """The upstream takes no more for now."""
@@ -132,7 +140,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """An answer begins. One that nobody asked for must never be taken for that of the next request."""
-        if self._answered():
+        if self._answer is not None and self._answer.complete:
             self.retired = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -155,10 +163,11 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of it."""
-        if self._answer is None or self._answered():
+        answer = self._answer
+        if answer is None or answer.complete:
             return
         self._head = 0
-        if self._answer.add(body) > _UNREAD and not self._holding:
+        if answer.add(body) > _UNREAD and not self._holding:
             self._holding = True
             self.transport.pause_reading()
 
@@ -184,9 +193,6 @@ class Connection(asyncio.Protocol):
         while answer.unsent and not self._full and not self.transport.is_closing():
             self.transport.write(bytes(answer.unsent[:_PIECE]))
             answer.unsent = answer.unsent[_PIECE:]
-
-    def _answered(self) -> bool:
-        return self._answer is not None and self._answer.complete
 
     def _release(self) -> None:
         self._holding = False
@@ -239,8 +245,9 @@ class Answer:
     def started(self, status: int, *, reusable: bool) -> None:
         """Its head has come."""
         self.status, self.reusable = status, reusable
-        self.unbounded = "content-length" not in self.headers and "transfer-encoding" not in self.headers
-        if self.headers.get("content-encoding", "").lower() in PACKED:  # though it was asked for as it is
+        headers = self.headers
+        self.unbounded = "content-length" not in headers and "transfer-encoding" not in headers
+        if "content-encoding" in headers and headers["content-encoding"].lower() in PACKED:  # asked for as it is
             self._unpacker = Unpacker()
 
     def add(self, piece: bytes) -> int:
@@ -254,8 +261,15 @@ class Answer:
         while not self.status:
             if self.error is not None:
                 raise self.error
-            self._connection.more(self)
+            if self.unsent:
+                self._connection.more(self)
             await self._connection.happening()
+
+    def at_once(self) -> bytes | None:
+        """The whole body, where it is here and comes as it is; else None, and it comes in pieces."""
+        if not self.complete or self._unpacker is not None:
+            return None
+        return self._waiting()
 
     async def piece(self) -> bytes:
         """What has come of the body since the last call, or what comes next; nothing at its end. Raises `OSError`."""
@@ -297,9 +311,12 @@ class Answer:
         return b""
 
 
-def _readable(handle: int) -> bool:
+def _readable(handle: int | None) -> Callable[[float], Sequence[object]]:
+    """What is there to be read of this socket, asked with how long to wait; of none, nothing."""
+    if handle is None:
+        return lambda _: ()
     if hasattr(select, "poll"):
         asked = select.poll()
         asked.register(handle, select.POLLIN)
-        return bool(asked.poll(0))
-    return bool(select.select([handle], [], [], 0)[0])  # Windows, which has no bound on the number of a handle here
+        return asked.poll
+    return lambda seconds: select.select([handle], [], [], seconds)[0]  # Windows: no bound on the number of a handle

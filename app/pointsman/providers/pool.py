@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pointsman.providers import reaching
 from pointsman.providers.connection import Connection
 from pointsman.providers.reaching import Route
+from pointsman.providers.room import Room
 
 _TURN = 30.0  # seconds to wait for one of the connections, all of them being busy
 _IDLE = 15.0  # seconds to keep an idle connection: under what load balancers keep, so no post meets a dead one
@@ -50,7 +51,7 @@ class Pool:
         self._silence = silence
         self._now = now
         self._ahead = 0.0
-        self._room = asyncio.Semaphore(limit)
+        self._room = Room(limit)
         self._idle: list[tuple[float, Connection]] = []
         self._busy: set[Connection] = set()
         self._known: tuple[Route, ssl.SSLContext | None] | None = None
@@ -62,24 +63,35 @@ class Pool:
 
         Raises `OSError` or `ValueError` where none can be had, `Untrusted` where `ca_file` cannot be read.
         """
-        steady = self._awake()
-        if self._room.locked():
+        if (kept := self.at_hand()) is not None:
+            return kept
+        if not self._room.enter():
             async with asyncio.timeout(_TURN):
-                await self._room.acquire()
-        else:
-            await self._room.acquire()
+                await self._room.turn()
         try:
-            found = self._kept(steady) or await self._opened()
+            found = self._kept(self._awake()) or await self._opened()
         except BaseException:
-            self._room.release()
+            self._room.leave()
             raise
         self._busy.add(found)
+        return found
+
+    def at_hand(self) -> Connection | None:
+        """The same, where one is idle and nobody waits before: without waiting, or None."""
+        steady = self._awake()
+        if not self._idle or not self._room.enter():
+            return None
+        found = self._kept(steady)
+        if found is None:
+            self._room.leave()
+        else:
+            self._busy.add(found)
         return found
 
     def give(self, connection: Connection) -> None:
         """Its request is over."""
         self._busy.discard(connection)
-        self._room.release()
+        self._room.leave()
         if connection.end() and not self._closed:
             self._idle.append((self._now()[1], connection))
             if self._timer is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from typing import NoReturn
 
 import msgspec
 
@@ -47,6 +48,7 @@ class Upstream:
         self.name = name
         self.pool = Pool(base_url, silence=silence, ca_file=ca_file)
         self._lists = lists
+        self._way: _Way | None = None
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         """The answer to a body, opened, for a `with`: leaving it by an exception closes the connection, which stops the upstream.
@@ -85,14 +87,14 @@ class Upstream:
 
     def head(self, way: Route, line: tuple[str, str], headers: Mapping[str, str], size: int) -> bytes:
         """A request's line, `method` and `path`, and its headers, for a connection that goes this way."""
-        method, path = line
-        base = way.place.path
+        (method, path), known = line, self._way
+        if known is None or known.way is not way:
+            known = self._way = _Way(way)
         # Anthropic's paths hold the version and OpenAI's base addresses do: it must stand once.
-        base = base.removesuffix("/v1") if path.startswith("/v1/") else base
-        lines = [f"{name}: {value}\r\n" for name, value in (_BASE | dict(headers)).items()]
-        first = f"{method} {way.target}{base}{path} HTTP/1.1\r\nhost: {way.place.authority}\r\n{way.extra}"
-        head = f"{first}{''.join(lines)}content-length: {size}\r\n\r\n"
-        breaks = len(lines) + (5 if way.extra else 4)
+        before = known.unversioned if path.startswith("/v1/") else known.before
+        said = [f"{name}: {value}\r\n" for name, value in {**_BASE, **headers}.items()]
+        head = f"{method} {before}{path}{known.behind}{''.join(said)}content-length: {size}\r\n\r\n"
+        breaks = len(said) + known.breaks
         if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
             raise self.unreached(": its key, or a header for it, holds a line break")
         try:
@@ -123,13 +125,24 @@ class Upstream:
             return UpstreamError(f"{self.name} did not answer in time", sent=True, late=True)
         return UpstreamError(f"{self.name} ended the connection without an answer", sent=True)
 
-    async def refused(self, answer: Answer) -> UpstreamError:
-        """Another status than 200."""
-        return UpstreamError(
+    async def refuse(self, answer: Answer) -> NoReturn:
+        """Raises `UpstreamError` for another status than 200."""
+        raise UpstreamError(
             f"{self.name} answered with status {answer.status}",
             sent=answer.status < 300 or answer.status in _DISPATCHED,
             said=Said(answer.status, answer.headers, await _beginning(answer)),
         )
+
+
+class _Way:
+    """What every head for one way has in common. `breaks` are its lines, and the one that ends it."""
+
+    def __init__(self, way: Route) -> None:
+        self.way = way
+        self.before = way.target + way.place.path
+        self.unversioned = way.target + way.place.path.removesuffix("/v1")
+        self.behind = f" HTTP/1.1\r\nhost: {way.place.authority}\r\n{way.extra}"
+        self.breaks = 5 if way.extra else 4
 
 
 class Posted:
@@ -150,24 +163,20 @@ class Posted:
     async def __aenter__(self) -> Answer:
         """Write it, and wait for the answer's head."""
         upstream = self._upstream
-        self._connection = await upstream.taken()
+        self._connection = connection = upstream.pool.at_hand() or await upstream.taken()
         try:
-            head = upstream.head(self._connection.way, self._line, self._headers, len(self._body))
-            self._answer = await self._answered(head)
+            head = upstream.head(connection.way, self._line, self._headers, len(self._body))
+            self.written = True
+            self._answer = answer = connection.ask(head, self._body)
+            await answer.head()
+            if answer.status != 200:
+                await upstream.refuse(answer)
         except OSError as error:
             upstream.pool.give(self._connection)
             raise upstream.lost(error) from None
         except BaseException:
             upstream.pool.give(self._connection)
             raise
-        return self._answer
-
-    async def _answered(self, head: bytes) -> Answer:
-        self.written = True
-        answer = self._connection.ask(head, self._body)
-        await answer.head()
-        if answer.status != 200:
-            raise await self._upstream.refused(answer)
         return answer
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -60,33 +60,36 @@ def find(text: str) -> tuple[Finding, ...]:
     """What is in this text, by kind; the same value twice counts once."""
     plain = _plain(text)
     raw = plain.encode("latin-1", "replace")
-    keys = list(_keys(plain, raw))
+    keys = [span for pattern in prefilter.patterns(plain, raw) for span in _keys(plain, pattern)]
     rest = _without(plain, keys) if keys else plain
-    kinds = numbers.kinds(rest.encode("latin-1", "replace") if keys else raw)
-    found = {
-        "bank_account": set(numbers.accounts(rest, kinds)),
-        "card_number": set(numbers.cards(rest, kinds)),
-        "mail_address": set(_mails(rest)),
-        "secret_key": {plain[start:end] for start, end in keys},
-    }
-    return tuple(Finding(kind, len(values)) for kind, values in found.items() if values)
+    found: list[tuple[str, set[str]]] = []
+    if numbers.has_digits(raw):
+        kinds = numbers.kinds(rest.encode("latin-1", "replace") if keys else raw)
+        found.append(("bank_account", set(numbers.accounts(rest, kinds))))
+        found.append(("card_number", set(numbers.cards(rest, kinds))))
+    if "@" in rest:
+        found.append(("mail_address", set(_mails(rest))))
+    if keys:
+        found.append(("secret_key", {plain[start:end] for start, end in keys}))
+    return tuple([Finding(kind, len(values)) for kind, values in found if values])
 
 
-def read_text(value: Any) -> Iterator[str]:
+def read_text(value: Any) -> list[str]:
     """Every text inside a decoded JSON value: names, texts, whole numbers; not the base64 of a data: address."""
-    pending = [value]
+    texts, pending = [], [value]
     while pending:
         part = pending.pop()
         if isinstance(part, str):
             if not (part.startswith("data:") and _DATA_URL.match(part)):
-                yield part
+                texts.append(part)
         elif isinstance(part, dict):
             pending += part
             pending += part.values()
         elif isinstance(part, list):
             pending += part
         elif _whole(part):
-            yield str(int(part))
+            texts.append(str(int(part)))
+    return texts
 
 
 def _whole(value: Any) -> bool:
@@ -144,13 +147,12 @@ def _unescaped(text: str) -> str:
     return "".join(pieces) + "\\" * slashes
 
 
-def _keys(text: str, raw: bytes) -> Iterator[tuple[int, int]]:
-    """Where each key stands."""
-    for pattern in prefilter.patterns(text, raw):
-        for match in pattern.finditer(text):
-            in_word = match[0][0].isalnum() and text[max(0, match.start() - 1) : match.start()].isalnum()
-            if not in_word and not _FILLER.issuperset(match[0][-12:]):
-                yield match.span()
+def _keys(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Where each key of one format stands."""
+    for match in pattern.finditer(text):
+        in_word = match[0][0].isalnum() and text[max(0, match.start() - 1) : match.start()].isalnum()
+        if not in_word and not _FILLER.issuperset(match[0][-12:]):
+            yield match.span()
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:

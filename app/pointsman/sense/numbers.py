@@ -17,6 +17,7 @@ def _kind(sign: str) -> str:
 _DIGITS = re.compile(r"[0-9]++(?:[ -][0-9]++)*+")
 _WITHIN = re.compile(r"(?:.?[A-Za-z]|\d\.)\Z", re.ASCII | re.DOTALL)
 _GOES_ON = re.compile(r"[A-Za-z]|\.\d", re.ASCII)
+_DIGIT_SIGNS = tuple(b"0123456789")
 _DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
 # How cards print their numbers: Visa and most, American Express, Diners, 19 digits, old 13 digits.
 _PRINTED = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 3, 3, 3), (6, 13), (8, 8)}
@@ -52,6 +53,7 @@ _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("6304", "6304", _MAESTRO),
     ("6759", "6763", _MAESTRO),
 )
+_BY_FIRST = {first: [one for one in _ISSUERS if one[0][0] <= first <= one[1][0]] for first in "123456"}
 _IBAN = re.compile(r"\d\d(?<=[A-Za-z]{2}\d\d)(?<![A-Za-z0-9][A-Za-z]{2}\d\d)(?:[ -]?[A-Za-z0-9]){11,30}", re.ASCII)
 _IBAN_LENGTHS = {
     country: length
@@ -79,6 +81,11 @@ _IBAN_LENGTHS = {
 }
 
 
+def has_digits(raw: bytes) -> bool:
+    """Whether a text has any; without one it has no number to look for."""
+    return any(map(raw.__contains__, _DIGIT_SIGNS))
+
+
 def kinds(raw: bytes) -> bytes:
     """What kind each sign of a Latin-1 text is: a letter, a digit, what may stand between digits, or another."""
     return raw.translate(_KINDS)
@@ -89,19 +96,19 @@ def cards(text: str, kinds: bytes) -> Iterator[str]:
     for start in _rows(kinds):
         run = _DIGITS.match(text, start)
         if run is not None:
-            groups = re.split("[ -]", run[0])
+            groups = run[0].replace("-", " ").split(" ")
             if _WITHIN.match(text[max(0, start - 2) : start]):
                 groups = groups[1:]
             if _GOES_ON.match(text, run.end()):
                 groups = groups[:-1]
-            yield from _cards_in(groups)
+            yield from _cards_in(groups) if len(groups) > 1 else filter(_is_card, groups)
 
 
 def _rows(kinds: bytes) -> Iterator[int]:
     """Where digits in groups begin that are long enough for a card, with what is between the groups."""
-    if kinds.count(b"0") < _SHORTEST or _ROW not in kinds.translate(None, b"-"):
+    if kinds.find(_ROW) < 0 and (kinds.count(b"0") < _SHORTEST or kinds.translate(None, b"-").find(_ROW) < 0):
         return
-    joined = kinds.replace(b"0-0", b"000").replace(b"0-0", b"000")
+    joined = kinds if kinds.find(b"0-0") < 0 else kinds.replace(b"0-0", b"000").replace(b"0-0", b"000")
     at = joined.find(_ROW)
     while at >= 0:
         yield at
@@ -145,12 +152,14 @@ def _cards_in(groups: list[str]) -> Iterator[str]:
 
 
 def _is_card(digits: str) -> bool:
-    issued = any(low <= digits[: len(low)] <= high and len(digits) in lengths for low, high, lengths in _ISSUERS)
-    return issued and _luhn(digits)
+    for low, high, lengths in _BY_FIRST.get(digits[:1], ()):
+        if low <= digits[: len(low)] <= high and len(digits) in lengths:
+            return _luhn(digits)
+    return False
 
 
 def _luhn(digits: str) -> bool:
-    total = sum(map(int, digits[-1::-2])) + sum(_DOUBLED[digit] for digit in digits[-2::-2])
+    total = sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))
     return total % 10 == 0
 
 

@@ -30,7 +30,7 @@ for _literal, _pattern in _LITERALS:
 _RARE = "~JKx"
 # A search for one rare sign is many times as quick as a search for a word.
 _SHORT = [
-    (next(sign for sign in _RARE if sign in text).encode(), text.encode(), kind.pattern)
+    (next(sign for sign in _RARE if sign in text), text, kind.pattern)
     for kind in SHORT_FORMATS
     for text in kind.literals
 ]
@@ -38,11 +38,14 @@ _SHORT = [
 
 def patterns(text: str, raw: bytes) -> set[re.Pattern[str]]:
     """The patterns worth a try; `raw` is the text in Latin-1, a question mark for any other sign."""
-    found = {pattern for rare, literal, pattern in _SHORT if rare in raw and literal in raw}
+    found = set()
+    for rare, literal, pattern in _SHORT:
+        if rare in text and literal in text:
+            found.add(pattern)
     if "@" in text and _may_hold_login(text):
         found.add(LOGIN.pattern)
     runs = raw.translate(_RUNS)
-    if _RUN in runs:
+    if runs.find(_RUN) >= 0:
         found.update(_in_runs(b" ".join(_long(raw, runs)).lower()))
     return found
 

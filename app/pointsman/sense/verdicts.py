@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections import OrderedDict
 
 import msgspec
 
-from pointsman.core.request import Verdict
+from pointsman.core.request import Finding, Verdict, digest
 from pointsman.sense import detect
 
 _KEPT = 20_000
@@ -20,38 +19,38 @@ class Verdicts:
 
     def __init__(self, kept: int = _KEPT) -> None:
         self._most = kept
-        self._known: OrderedDict[bytes, Verdict] = OrderedDict()
+        self._known: OrderedDict[str, Verdict] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, raw: bytes | msgspec.Raw) -> Verdict:
         """The verdict on one message, from memory where the same bytes were seen before."""
-        key = hashlib.blake2b(raw, digest_size=16).digest()
+        raw = bytes(raw)
+        key = digest(raw)
         with self._lock:
             known = self._known.get(key)
             if known is not None:
                 self._known.move_to_end(key)
                 return known
-        return self._remember(key, scan(raw))
+        return self._remember(Verdict(scan(raw), key))
 
-    def _remember(self, key: bytes, verdict: Verdict) -> Verdict:
+    def _remember(self, verdict: Verdict) -> Verdict:
         with self._lock:
-            self._known[key] = verdict
+            self._known[verdict.digest] = verdict
             if len(self._known) > self._most:
                 self._known.popitem(last=False)
         return verdict
 
 
-def scan(raw: bytes | msgspec.Raw) -> Verdict:
-    """The verdict on one message. What is no JSON is looked through as it stands."""
-    raw = bytes(raw)
+def scan(raw: bytes) -> tuple[Finding, ...]:
+    """What is in one message. What is no JSON is looked through as it stands."""
     try:
         value = msgspec.json.decode(raw)
-        texts = [*detect.read_text(value)]
+        texts = detect.read_text(value)
         if _may_be_doubled(raw, value):
             texts += _doubled(raw)
-        return Verdict(detect.find("\n".join(texts)))
+        return detect.find("\n".join(texts))
     except (msgspec.DecodeError, ValueError, RecursionError):
-        return Verdict(detect.find(raw.decode("utf-8", "replace")))
+        return detect.find(raw.decode("utf-8", "replace"))
 
 
 def _may_be_doubled(raw: bytes, value: object) -> bool:
@@ -60,7 +59,9 @@ def _may_be_doubled(raw: bytes, value: object) -> bool:
     Each key brings a colon, so what was decoded has fewer of them then, unless one in a text was written as an escape.
     """
     colons = raw.count(b":")
-    return colons > 0 and (colons != msgspec.json.encode(value).count(b":") or b"\\u003" in raw)
+    if colons == 0 or (isinstance(value, dict) and colons == len(value)):
+        return False
+    return colons != msgspec.json.encode(value).count(b":") or b"\\u003" in raw
 
 
 def _doubled(raw: bytes) -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal_column, null, select, update
 
 from pointsman.core.budget import Account, Cap, Subject, Window, account_key, has_one_account, window
 from pointsman.store import counted
+from pointsman.store import desk as desks
 from pointsman.store.columns import table
-from pointsman.store.prepared import Found, Prepared
+from pointsman.store.desk import CapKept, Desk, Kept, Part
+from pointsman.store.prepared import Found, Prepared, Straight
 from pointsman.store.rollup import OPEN
 
 ACCOUNTS = table("accounts")
@@ -26,26 +29,18 @@ _ONE = Prepared(_NOW.where(ACCOUNTS.c.key == bindparam("key")))
 _NEWEST = _NOW.order_by(ACCOUNTS.c.opened.desc(), ACCOUNTS.c.id.desc()).limit(_MOST)
 _EACH = Prepared(_NEWEST)
 _RUNNING = Prepared(_NEWEST.where(ACCOUNTS.c.held > 0))
+_HERE = Straight(_NOW.where(ACCOUNTS.c.key == bindparam("key")), "cap", "key", "window")
 _ADD = Prepared(
     insert(ACCOUNTS).returning(ACCOUNTS.c.id),
     *("cap", "key", "window", "starts", "ends", "opened", "spent", "held", "raised", "overrun"),
 )
-_PLEDGE = Prepared(insert(PLEDGES))
-_SAVE = Prepared(update(ACCOUNTS).where(ACCOUNTS.c.id == bindparam("account")), "spent", "held", "raised", "overrun")
-
-
-class Kept(NamedTuple):
-    """An account and the number of its row."""
-
-    row: int
-    account: Account
-
-
-class CapKept(NamedTuple):
-    """A cap and when it, in its present shape, was made."""
-
-    cap: Cap
-    made: float
+_OF_HOLD = PLEDGES.c.hold == bindparam("of_hold")
+_PLEDGED = Straight(select(ACCOUNTS, PLEDGES.c.lent, PLEDGES.c.lender).join(PLEDGES).where(_OF_HOLD), "of_hold")
+_PLEDGE = Straight(insert(PLEDGES), "hold", "account", "lent", "lender")
+_DROP = Straight(delete(PLEDGES).where(_OF_HOLD), "of_hold")
+_SUMS = ("spent", "held", "raised", "overrun")
+_SAVE = Straight(update(ACCOUNTS).where(ACCOUNTS.c.id == bindparam("account")), *_SUMS, "account", columns=_SUMS)
+_NO_LOAN = {"lent": literal_column("0"), "lender": null()}
 
 
 def caps(connection: Connection) -> list[CapKept]:
@@ -72,69 +67,95 @@ def as_account(row: Found, cap: Cap) -> Account:
     )
 
 
-def save(connection: Connection, changed: Sequence[Kept]) -> None:
+def known(desk: Desk) -> tuple[CapKept, ...]:
+    """All caps, as the desk knows them."""
+    if desk.caps is None:
+        desk.caps = tuple(caps(desk.connection))
+    return desk.caps
+
+
+def save(desk: Desk, changed: Sequence[Kept]) -> None:
     """Write the four sums of these accounts."""
-    if changed:
-        _SAVE.many(
-            connection,
-            [
-                {"account": row, "spent": one.spent, "held": one.held, "raised": one.raised, "overrun": one.overrun}
-                for row, one in changed
-            ],
-        )
+    if not changed:
+        return
+    sums = []
+    for kept in changed:
+        one = kept.account
+        sums.append((one.spent, one.held, one.raised, one.overrun, kept.row))
+    _SAVE.many(desk, sums)
+    for kept in changed:
+        desk.accounts[kept.place] = kept
 
 
-class Pledge(NamedTuple):
-    """An open hold's part in the account of a row, and what a grant lends it there."""
-
-    hold: str
-    row: int
-    lent: int = 0
-    lender: str | None = None
-
-
-def pledge(connection: Connection, parts: Sequence[Pledge]) -> None:
-    """Note that open holds have parts in accounts."""
-    if parts:
-        _PLEDGE.many(
-            connection,
-            [{"hold": one.hold, "account": one.row, "lent": one.lent, "lender": one.lender} for one in parts],
-        )
+def pledge(desk: Desk, hold: str, parts: Sequence[Part]) -> None:
+    """Note that an open hold has parts in accounts."""
+    if any(part.lender for part in parts):
+        for part in parts:
+            _PLEDGE(desk, (hold, part.row, part.lent, part.lender))
+    elif parts:
+        _pledging(len(parts))(desk, (hold, *[part.row for part in parts]))
 
 
-def opened(connection: Connection, subject: Subject, now: float, zone: tzinfo) -> list[Kept]:
-    """The accounts that a hold of this subject falls into; those that are missing are opened."""
+def pledged(desk: Desk, hold: str) -> list[tuple[Part, Account]]:
+    """The parts of an open hold, and their accounts."""
+    rows = _PLEDGED.rows(desk, (hold,))
+    of = {kept.cap.id: kept.cap for kept in known(desk)} if rows else {}
     found = []
-    for kept in caps(connection):
-        key = account_key(kept.cap, subject)
-        if key is not None:
-            found.append(open_one(connection, kept, key, now, zone))
+    for *row, lent, lender in rows:
+        kept = _kept(row, of[row[1]])
+        desk.accounts[kept.place] = kept
+        found.append((Part(kept.row, kept.place, lent, lender), kept.account))
     return found
 
 
-def open_one(connection: Connection, kept: CapKept, key: str, now: float, zone: tzinfo) -> Kept:
+def release(desk: Desk, hold: str) -> None:
+    """The hold has no part in any account any more."""
+    _DROP(desk, (hold,))
+
+
+def opened(desk: Desk, subject: Subject, now: float, zone: tzinfo) -> list[Kept]:
+    """The accounts that a hold of this subject falls into; those that are missing are opened."""
+    found = []
+    for kept in known(desk):
+        key = account_key(kept.cap, subject)
+        if key is not None:
+            found.append(open_one(desk, kept, key, now, zone))
+    return found
+
+
+def open_one(desk: Desk, kept: CapKept, key: str, now: float, zone: tzinfo) -> Kept:
     """The cap's account for this key now, opened if it is missing: holds that belong to it count from the start."""
     span = window(kept.cap.window, now, zone)
-    row = _find(connection, kept.cap, key, span)
-    if row is not None:
-        return Kept(row["id"], as_account(row, kept.cap))
-    account = _made_up(connection, kept, key, span)
+    here = (kept.cap.id, key, span.key)
+    if found := desk.accounts.get(here):
+        return found
+    rows = _HERE.rows(desk, here)
+    desk.accounts[here] = one = _kept(rows[0], kept.cap) if rows else _open(desk, kept, key, now, span)
+    return one
+
+
+def _open(desk: Desk, kept: CapKept, key: str, now: float, span: Window) -> Kept:
+    account = _made_up(desk.connection, kept, key, span)
     values = {"cap": kept.cap.id, "key": key, "window": span.key, "starts": span.starts, "ends": span.ends}
     sums = {"spent": account.spent, "held": account.held, "raised": 0, "overrun": 0, "opened": now}
-    [added] = _ADD(connection, values | sums)
-    open_ = counted.open_ids(connection, counted.of(*kept, key, span))
-    pledge(connection, [Pledge(hold, added["id"]) for hold in open_])
-    return Kept(added["id"], account)
+    [added] = _ADD(desk.connection, values | sums)
+    one = Kept(added["id"], desks.place(account), account)
+    for hold in counted.open_ids(desk.connection, counted.of(*kept, key, span)):
+        pledge(desk, hold, [Part(one.row, one.place)])
+        desk.holds.pop(hold, None)
+    return one
 
 
 def open_for_holds(connection: Connection, kept: CapKept, now: float, zone: tzinfo) -> None:
     """Open the accounts of a new cap into which open holds fall, so that it sees how they end."""
+    desk = desks.at(connection)
+    desk.sit_down()
     columns = [HOLDS.c[field] for field in Subject.__struct_fields__]
     subjects = connection.execute(select(*columns).where(HOLDS.c.state == OPEN).distinct()).mappings().all()
     for row in subjects:
         key = account_key(kept.cap, Subject(**row))
         if key is not None:
-            open_one(connection, kept, key, now, zone)
+            open_one(desk, kept, key, now, zone)
 
 
 def looked_at(connection: Connection, subject: Subject | None, now: float, zone: tzinfo) -> list[Account]:
@@ -167,3 +188,18 @@ def _made_up(connection: Connection, kept: CapKept, key: str, span: Window) -> A
     holds = counted.of(*kept, key, span)
     spent, held = counted.spent(connection, holds), counted.held(connection, holds)
     return Account(cap=kept.cap, key=key, window=span, spent=spent, held=held, raised=0, overrun=0)
+
+
+def _kept(row: Sequence[Any], cap: Cap) -> Kept:
+    """From a row with the columns of the table, in their order."""
+    id_, _, key, name, starts, ends, _, spent, held, raised, overrun = row
+    span = Window(name, starts, ends)
+    account = Account(cap=cap, key=key, window=span, spent=spent, held=held, raised=raised, overrun=overrun)
+    return Kept(id_, (cap.id, key, name), account)
+
+
+@lru_cache(64)
+def _pledging(count: int) -> Straight:
+    rows = [f"account{at}" for at in range(count)]
+    parts = [{"hold": bindparam("of_hold"), "account": bindparam(row), **_NO_LOAN} for row in rows]
+    return Straight(insert(PLEDGES).values(parts), "of_hold", *rows)

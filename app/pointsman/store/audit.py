@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict
-from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, select, text, update
+from msgspec.structs import astuple
+from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, null, select, text, update
 from sqlalchemy.engine import RowMapping
 
 from pointsman.store import chain, fares
+from pointsman.store import desk as desks
 from pointsman.store.chain import Checked, Link
 from pointsman.store.columns import table
 from pointsman.store.db import Database
+from pointsman.store.desk import Desk
 from pointsman.store.kinds import CHANGE, REQUEST
-from pointsman.store.prepared import Prepared
+from pointsman.store.prepared import Straight
 
 _AUDIT = table("audit")
 _HEAD = table("audit_head")
 _AGENTS = table("agents")
 _C = _AUDIT.c
-_MOVE_HEAD = Prepared(update(_HEAD), "seq", "hash")
-_START_HEAD = Prepared(insert(_HEAD))
-_ADD = Prepared(insert(_AUDIT))
+_MOVE_HEAD = Straight(update(_HEAD), "seq", "hash", columns=("seq", "hash"))
+_FIRST: dict[str, Any] = {"id": literal_column("1"), "fared": literal_column("0")}
+_START_HEAD = Straight(insert(_HEAD).values(_FIRST), "seq", "hash", columns=("seq", "hash"))
 _NOBODY: ColumnElement[str] = literal_column("''")
 
 
@@ -86,6 +91,10 @@ class Row(Struct, frozen=True, kw_only=True):
     seq: int = 0
     previous: str = ""
     hash: str = ""
+
+
+_in_order = itemgetter(*map(Row.__struct_fields__.index, chain.COLUMNS))
+_SEQ, _PREVIOUS, _ESTIMATED, _COUNTED = map(chain.COLUMNS.index, ("seq", "previous", "estimated", "counted"))
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -178,17 +187,36 @@ def counted(row: Row) -> str:
 
 def append(connection: Connection, row: Row) -> Link:
     """Add a row to the chain, in the transaction of this connection."""
-    seq, previous = chain.head(connection)
-    given = asdict(row)
-    given["estimated"], given["counted"] = int(row.estimated), counted(row)
-    given["seq"], given["previous"] = seq + 1, previous
-    values = chain.sealed(given)
-    _ADD(connection, values)
+    desk = desks.at(connection)
+    desk.sit_down()
+    link = add(desk, row)
+    desk.get_up()
+    return link
+
+
+def add(desk: Desk, row: Row) -> Link:
+    """The same, at a desk."""
+    seq, previous = desk.head or chain.head(desk.connection)
+    values = list(_in_order(astuple(row)))
+    values[_SEQ], values[_PREVIOUS] = seq + 1, previous
+    values[_ESTIMATED], values[_COUNTED] = int(row.estimated), counted(row)
+    link = Link(seq + 1, chain.sealed(values))
+    missing = tuple([value is None for value in values])
+    _adding(missing)(desk, (*[value for value in values if value is not None], link.hash))
     move = _MOVE_HEAD if seq else _START_HEAD
-    move(connection, {"id": 1, "seq": values["seq"], "hash": values["hash"], "fared": 0})
-    if values["seq"] % fares.EVERY == 0:
-        fares.add_up(connection)
-    return Link(values["seq"], values["hash"])
+    move(desk, (link.seq, link.hash))
+    desk.head = link.seq, link.hash
+    if link.seq % fares.EVERY == 0:
+        fares.add_up(desk.connection)
+    return link
+
+
+@lru_cache(64)
+def _adding(missing: tuple[bool, ...]) -> Straight:
+    """The statement for a row in which these are not known: to a driver NULL is the dearest of values."""
+    unknown = dict.fromkeys(compress(chain.COLUMNS, missing), null())
+    given = tuple([name for name in (*chain.COLUMNS, "hash") if name not in unknown])
+    return Straight(insert(_AUDIT).values(unknown), *given, columns=given)
 
 
 def _row(found: RowMapping) -> Row:

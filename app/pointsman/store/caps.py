@@ -11,7 +11,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from pointsman.core.budget import Cap
 from pointsman.store import accounts, raises
-from pointsman.store.accounts import CAPS, CapKept, Kept
+from pointsman.store import desk as desks
+from pointsman.store.accounts import CAPS
+from pointsman.store.desk import CapKept, Kept
 
 
 def put(connection: Connection, cap: Cap, now: float, zone: tzinfo) -> Cap:
@@ -40,8 +42,11 @@ def lift(connection: Connection, place: tuple[str, str], amount: int, now: float
     found = next((kept for kept in accounts.caps(connection) if kept.cap.id == cap_id), None)
     if found is None:
         return False
-    row, account = accounts.open_one(connection, found, key, now, zone)
-    accounts.save(connection, [Kept(row, replace(account, raised=account.raised + amount))])
+    desk = desks.at(connection)
+    desk.sit_down()
+    kept = accounts.open_one(desk, found, key, now, zone)
+    account = kept.account
+    accounts.save(desk, [Kept(kept.row, kept.place, replace(account, raised=account.raised + amount))])
     if amount:
         raises.note(connection, account, amount, now)
     return True

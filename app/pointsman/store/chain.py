@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -29,11 +28,12 @@ _AUDIT = table("audit")
 _HEAD = table("audit_head")
 _READ_HEAD = Prepared(select(_HEAD.c.seq, _HEAD.c.hash))
 _SEALED = [column for column in _AUDIT.columns if column.name != "hash"]
-_NAMES = tuple(column.name for column in _SEALED)
-_REALS = tuple(column.name for column in _SEALED if column.type.python_type is float)
-_PREVIOUS = _NAMES.index("previous")
-_in_order = itemgetter(*_NAMES)
+COLUMNS = tuple(column.name for column in _SEALED)
+"""What is sealed of a row, in the order in which it is."""
+_REALS = tuple(at for at, column in enumerate(_SEALED) if column.type.python_type is float)
+_PREVIOUS = COLUMNS.index("previous")
 _encode = msgspec.json.Encoder().encode
+_NUL = b"\\u0000"  # as JSON writes it
 
 
 class Link(Struct, frozen=True):
@@ -65,19 +65,22 @@ def has(connection: Connection, link: Link) -> bool:
     return connection.execute(select(_AUDIT.c.hash).where(_AUDIT.c.seq == link.seq)).scalar() == link.hash
 
 
-def sealed(values: dict[str, Any]) -> dict[str, Any]:
-    """A row as it is written: real numbers where the column is real, text that can be stored, and the hash."""
-    whole = values.copy()
-    for name in _REALS:
-        if whole[name] is not None:
-            whole[name] = float(whole[name])
-            if not math.isfinite(whole[name]):
-                raise ValueError(f"a row of the audit holds what is no number: {name} {whole[name]}")
-    together = "".join([value for value in whole.values() if type(value) is str])
-    if storable(together) != together:
-        whole |= {name: storable(value) for name, value in whole.items() if isinstance(value, str)}
-    whole["hash"] = _seal(_in_order(whole))
-    return whole
+def sealed(values: list[Any]) -> str:
+    """The hash of a row, whose values are made as they are written: real numbers where the column is real, text that can be stored."""
+    for at in _REALS:
+        value = values[at]
+        if value is not None:
+            values[at] = value = float(value)
+            if not math.isfinite(value):
+                raise ValueError(f"a row of the audit holds what is no number: {COLUMNS[at]} {value}")
+    try:
+        encoded = _encode(values)
+        if encoded.isascii() and _NUL not in encoded:
+            return hashlib.sha256(encoded).hexdigest()
+    except UnicodeEncodeError:
+        pass
+    values[:] = [storable(value) if isinstance(value, str) else value for value in values]
+    return hashlib.sha256(_encode(values)).hexdigest()
 
 
 def check(connection: Connection, link: Link, limit: int) -> Checked:

@@ -12,8 +12,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from pointsman.store.backend import Away, Backend, Clash
+from pointsman.store.job import Job
 from pointsman.store.sqlite import READERS, open_file
-from pointsman.store.writer import ALWAYS, AT_ONCE, ROWS, Job, Writer
+from pointsman.store.writer import ALWAYS, AT_ONCE, ROWS, Writer
 
 __all__ = ["Away", "Clash", "Database", "choose"]
 
@@ -44,25 +45,31 @@ class Database:
 
         return Database(open_server(url, gateway), shared=True)
 
-    def submit(self, work: Callable[[Connection], T], *, short: bool = False) -> asyncio.Future[T]:
+    def submit(self, work: Callable[[Connection], T], *, short: bool = False, soon: bool = False) -> asyncio.Future[T]:
         """Hand work to the writer now; it is carried out whether or not anybody waits.
 
-        What is `short`, a few rows, is done here and now where nothing waits before it.
+        What is `short`, a few rows, is done here and now where nothing waits before it; `soon`, with all of its kind
+        that come in this turn of the loop.
         """
         job = Job(work, asyncio.get_running_loop(), AT_ONCE)
+        if soon:
+            return self._writer.soon(job).future
         return (self._writer.now(job) if short else self._writer.add(job)).future
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Carry out the work in the writer's transaction; returns when it is committed."""
         return await self.submit(work)
 
-    async def ensure(self, work: Callable[[Connection], T], *, always: bool = False) -> T | None:
+    async def ensure(self, work: Callable[[Connection], T], *, always: bool = False, later: bool = False) -> T | None:
         """As `write`, for a few rows; while the shared ledger is away the work waits, in its order, and this returns None at once.
+
+        With `later` it is done together with what comes next, a moment later: nobody but its caller waits for it.
 
         So much may wait and no more, then it is `Away`; with `always` there is no bound. The work is done twice when
         the connection broke during the commit: a second time it must change nothing.
         """
-        return await self._writer.now(Job(work, asyncio.get_running_loop(), ALWAYS if always else ROWS)).future
+        job = Job(work, asyncio.get_running_loop(), ALWAYS if always else ROWS)
+        return await (self._writer.later(job) if later else self._writer.now(job)).future
 
     @property
     def full(self) -> bool:
@@ -76,7 +83,9 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Carry out the work on one unchanging view of the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, work)
+        loop = asyncio.get_running_loop()
+        self._writer.flush(loop)  # who reads sees what was done before
+        return await loop.run_in_executor(self._pool, self._read, work)
 
     def close(self) -> None:
         """Finish what was handed in, then close the connections."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
+from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from msgspec.structs import astuple, replace
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, null, select, update
 
 from pointsman.core import budget
 from pointsman.core.budget import Account, Short, Subject
 from pointsman.store import accounts, audit, grants, hold_rows, rollup
-from pointsman.store.accounts import ACCOUNTS, HOLDS, PLEDGES, Kept, Pledge
+from pointsman.store import desk as desks
+from pointsman.store.accounts import HOLDS
+from pointsman.store.desk import Desk, Kept, Open, Part, Place
 from pointsman.store.grants import Standing, Use
-from pointsman.store.prepared import Found, Prepared
-from pointsman.store.rollup import OPEN
+from pointsman.store.prepared import Found, Straight
+from pointsman.store.rollup import METERS, OPEN
 
 CRASHED = "Pointsman stopped before this ended: charged what was held."
 """Why a hold that a crash left open was charged."""
@@ -66,26 +69,36 @@ class Charge(Struct, frozen=True, kw_only=True):
 
 
 FREE = Charge(amount=0, estimated=False)
-_CHARGED = (
-    "estimated",
-    "fresh_input",
-    "cache_read",
-    "cache_write_short",
-    "cache_write_long",
-    "output",
-    "why",
-    "saved",
-    "counts",
-    "charge",
+_SUBJECT = Subject.__struct_fields__[:-1]  # the request stands beside it
+_MADE = (
+    "id",
+    "gateway",
+    "request",
+    "attempt",
+    "made",
+    *_SUBJECT,
+    "target",
+    "price_source",
+    "price",
+    "amount",
+    "estimate",
 )
-_ADD = Prepared(insert(HOLDS))
-_OPEN = update(HOLDS).where(HOLDS.c.id == bindparam("hold"), HOLDS.c.state == bindparam("open"))
-_PRICED = _OPEN.values(price=func.coalesce(bindparam("priced"), HOLDS.c.price))
-_END = Prepared(_PRICED.returning(HOLDS), *_CHARGED, "state", "ended")
-_PLEDGED = Prepared(
-    select(ACCOUNTS, PLEDGES.c.lent, PLEDGES.c.lender).join(PLEDGES).where(PLEDGES.c.hold == bindparam("hold"))
+_NOTHING_YET: dict[str, Any] = dict.fromkeys(
+    ("counts", "charge", "saved", "estimated", *METERS), literal_column("0")
+) | {
+    "state": OPEN,
+    "ended": null(),
+    "why": literal_column("''"),
+}
+_ADD = Straight(insert(HOLDS).values(_NOTHING_YET), *_MADE, columns=_MADE)
+_CHARGED = ("charge", "saved", "estimated", *METERS, "why", "counts", "state", "ended")
+_THIS = HOLDS.c.id == bindparam("hold")
+_STILL_OPEN = update(HOLDS).where(_THIS, HOLDS.c.state == bindparam("open"))
+_PRICED = _STILL_OPEN.values(price=func.coalesce(bindparam("priced"), HOLDS.c.price))
+_END = Straight(_PRICED, *_CHARGED, "priced", "hold", "open", columns=_CHARGED)
+_LEFT = Straight(
+    select(HOLDS.c.request, HOLDS.c.amount).where(_THIS, HOLDS.c.state == bindparam("open")), "hold", "open"
 )
-_DROP = Prepared(delete(PLEDGES).where(PLEDGES.c.hold == bindparam("hold")))
 
 
 class Books(Struct, frozen=True):
@@ -105,16 +118,17 @@ class _Ending(Struct, frozen=True):
 
 def reserve(connection: Connection, books: Books, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
     """Hold the amount under every cap, or say where it does not fit, even with the grants that it may use."""
-    found = accounts.opened(connection, hold.subject, now, books.zone)
+    desk = desks.at(connection)
+    desk.sit_down()
+    found = accounts.opened(desk, hold.subject, now, books.zone)
     shorts = budget.admit([kept.account for kept in found], hold.amount)
-    used = use(hold, now)
-    lenders = {_place(short.account): grants.lender(connection, short, used) for short in shorts}
-    uncovered = tuple(short for short in shorts if lenders[_place(short.account)] is None)
-    if uncovered:
-        return uncovered
-    _ADD(connection, _row(hold, now, books.gateway))
-    _pledge(connection, found, hold, {_place(one.account): (one.over, lenders[_place(one.account)]) for one in shorts})
-    return Reserved(hold.id, hold.amount)
+    loans = _loans(connection, shorts, use(hold, now)) if shorts else {}
+    uncovered = tuple([short for short in shorts if loans[desks.place(short.account)].lender is None])
+    if not uncovered:
+        _ADD(desk, _columns(hold, now, books.gateway))
+        desk.holds[hold.id] = Open(hold.request, hold.amount, _pledge(desk, found, hold, loans))
+    desk.get_up()
+    return uncovered or Reserved(hold.id, hold.amount)
 
 
 def use(hold: HoldRequest, now: float) -> Use:
@@ -124,12 +138,12 @@ def use(hold: HoldRequest, now: float) -> Use:
 
 def settle(connection: Connection, hold_id: str, charge: Charge, now: float, row: audit.Row | None = None) -> bool:
     """End an open hold with what it cost; the audit's row says so too. False, and nothing done, if it has ended."""
-    return _end(connection, hold_id, _Ending("settled", charge, row), now) is not None
+    return _end(connection, hold_id, _Ending("settled", charge, row), now)
 
 
 def refund(connection: Connection, hold_id: str, now: float, row: audit.Row | None = None) -> bool:
     """End an open hold for which nothing was sent. False, and nothing done, if it has ended."""
-    return _end(connection, hold_id, _Ending("refunded", FREE, row), now) is not None
+    return _end(connection, hold_id, _Ending("refunded", FREE, row), now)
 
 
 def recover(connection: Connection, gateway: str, now: float) -> list[str]:
@@ -139,8 +153,8 @@ def recover(connection: Connection, gateway: str, now: float) -> list[str]:
     for hold_id, amount in left:
         charge = Charge(amount=amount, estimated=True, why=CRASHED)
         ended = _end(connection, hold_id, _Ending("settled", charge), now)
-        assert ended is not None  # it was open a moment ago, in this very transaction
-        audit.append(connection, hold_rows.crashed(ended))
+        assert ended  # it was open a moment ago, in this very transaction
+        audit.append(connection, hold_rows.crashed(_read(connection, hold_id)))
     rollup.sum_up(connection)
     return [hold_id for hold_id, _ in left]
 
@@ -151,74 +165,116 @@ def no_negatives(*numbers: int) -> None:
         raise ValueError(f"money and tokens are never negative: {numbers}")
 
 
-_Place = tuple[str, str]
+def meters(charge: Charge) -> tuple[int, ...]:
+    """The five meters, in the order of `METERS`."""
+    return charge.fresh_input, charge.cache_read, charge.cache_write_short, charge.cache_write_long, charge.output
 
 
-def _place(account: Account) -> _Place:
-    return account.cap.id, account.key
+class _Loan(NamedTuple):
+    """What is missing in an account, and the grant that lends it, if one does."""
+
+    over: int
+    lender: Found | None
 
 
-def _row(hold: HoldRequest, now: float, gateway: str) -> dict[str, object]:
-    ends = _charged(FREE, "open") | {"ended": None, "price": hold.price}
-    row = ends | asdict(hold.subject) | asdict(hold) | {"made": now, "gateway": gateway}
-    for field in ("subject", "bindings", "standing"):
-        del row[field]
-    return row
+_Loans = dict[Place, _Loan]
+_NO_LOAN = _Loan(0, None)
 
 
-def _charged(charge: Charge, state: str) -> dict[str, object]:
-    """The columns that a charge fills; the column `amount` is what was held."""
-    row = asdict(charge) | {"charge": charge.amount, "estimated": int(charge.estimated)}
-    del row["amount"], row["price"]
-    return row | {"state": state, "counts": int(state == "settled")}
+def _loans(connection: Connection, shorts: Sequence[Short], used: Use) -> _Loans:
+    return {desks.place(short.account): _Loan(short.over, grants.lender(connection, short, used)) for short in shorts}
 
 
-def _pledge(
-    connection: Connection, found: Sequence[Kept], hold: HoldRequest, loans: Mapping[_Place, tuple[int, Found | None]]
-) -> None:
+def _columns(hold: HoldRequest, now: float, gateway: str) -> tuple[object, ...]:
+    """What is written of a hold that is made, in the order of `_MADE`."""
+    whose = astuple(hold.subject)[:-1]
+    money = hold.target, hold.price_source, hold.price, hold.amount, hold.estimate
+    return hold.id, gateway, hold.request, hold.attempt, now, *whose, *money
+
+
+def _charged(ending: _Ending, now: float) -> tuple[object, ...]:
+    """What is written of a hold that ends, in the order of `_CHARGED`; the column `amount` is what was held."""
+    charge = ending.charge
+    return (
+        *(charge.amount, charge.saved, int(charge.estimated)),
+        *meters(charge),
+        *(charge.why, int(ending.state == "settled"), ending.state, now),
+    )
+
+
+def _pledge(desk: Desk, found: Sequence[Kept], hold: HoldRequest, loans: _Loans) -> tuple[Part, ...]:
     """Hold the amount in every account, with what grants lend."""
-    after, parts = list[Kept](), list[Pledge]()
-    for row, account in found:
-        lent, lender = loans.get(_place(account), (0, None))
-        after.append(Kept(row, budget.hold(account, hold.amount, lent)))
-        parts.append(Pledge(hold.id, row, lent, lender["id"] if lender else None))
+    after, parts = list[Kept](), list[Part]()
+    for kept in found:
+        lent, lender = loans.get(kept.place, _NO_LOAN)
+        after.append(Kept(kept.row, kept.place, budget.hold(kept.account, hold.amount, lent)))
+        parts.append(Part(kept.row, kept.place, lent, lender["id"] if lender else None))
         if lender:
-            grants.lend(connection, lender, lent, hold.request)
-    accounts.save(connection, after)
-    accounts.pledge(connection, parts)
+            grants.lend(desk.connection, lender, lent, hold.request)
+    if hold.amount or loans:
+        accounts.save(desk, after)
+    accounts.pledge(desk, hold.id, parts)
+    return tuple(parts)
 
 
-def _end(connection: Connection, hold_id: str, ending: _Ending, now: float) -> Found | None:
-    """End an open hold in every account that it has a part in; what it was, or None if it has ended."""
+def _end(connection: Connection, hold_id: str, ending: _Ending, now: float) -> bool:
+    """End an open hold in every account that it has a part in; whether it was still open."""
+    desk = desks.at(connection)
+    desk.sit_down()
+    held = desk.holds.pop(hold_id, None) or _left(desk, hold_id)
     charge, row = ending.charge, ending.row
-    columns = _charged(charge, ending.state) | {"priced": charge.price, "ended": now}
-    ended = _END(connection, columns | {"hold": hold_id, "open": "open"})
-    if not ended:
-        return None
-    parts = _parts(connection, hold_id)
-    after = [_released(connection, part, ended[0]) for part in parts]
-    accounts.save(connection, after)
-    if parts:
-        _DROP(connection, {"hold": hold_id})
-    rollup.add(connection, ended[0])
+    if held is None or not _END(desk, (*_charged(ending, now), charge.price, hold_id, "open")):
+        return False
+    overruns = _release(desk, hold_id, held, charge.amount)
+    if ending.state == "settled":
+        rollup.add(desk, hold_id, held.request)
     if row is not None:
-        audit.append(connection, row if row.cost == charge.amount else replace(row, cost=charge.amount))
-    for (_, before), (_, now_) in zip(parts, after, strict=True):
+        audit.add(desk, row if row.cost == charge.amount else replace(row, cost=charge.amount))
+    for account, beyond in overruns:
+        audit.add(desk, hold_rows.overrun(account, _read(connection, hold_id), beyond))
+    desk.get_up()
+    return True
+
+
+def _left(desk: Desk, hold_id: str) -> Open | None:
+    """An open hold that the desk does not remember."""
+    for request, amount in _LEFT.rows(desk, (hold_id, "open")):
+        return Open(request, amount, None)
+    return None
+
+
+def _release(desk: Desk, hold_id: str, held: Open, charged: int) -> list[tuple[Account, int]]:
+    """Take a hold out of its accounts; those where a provider took more than the limit, and by how much more.
+
+    What a grant lent and was not needed is given back.
+    """
+    parts, after = _parts(desk, hold_id, held), list[Kept]()
+    overruns = list[tuple[Account, int]]()
+    for part, before in parts:
+        now_ = budget.settle(before, held.amount, part.lent, charged)
+        after.append(Kept(part.row, part.place, now_))
+        if part.lender is not None:
+            grants.give_back(desk.connection, part.lender, budget.unused(held.amount, part.lent, charged), charged)
         if now_.overrun > before.overrun:
-            audit.append(connection, hold_rows.overrun(now_, ended[0], now_.overrun - before.overrun))
-    return ended[0]
+            overruns.append((now_, now_.overrun - before.overrun))
+    if held.amount or charged:
+        accounts.save(desk, after)
+    if parts:
+        accounts.release(desk, hold_id)
+    return overruns
 
 
-def _parts(connection: Connection, hold_id: str) -> Sequence[tuple[Found, Account]]:
-    pledged = _PLEDGED(connection, {"hold": hold_id})
-    caps = {kept.cap.id: kept.cap for kept in accounts.caps(connection)} if pledged else {}
-    return [(row, accounts.as_account(row, caps[row["cap"]])) for row in pledged]
+def _parts(desk: Desk, hold_id: str, held: Open) -> Sequence[tuple[Part, Account]]:
+    """The parts of an open hold and their accounts, read anew where one of them is not remembered."""
+    found = []
+    for part in held.parts or ():
+        kept = desk.accounts.get(part.place)
+        if kept is None:
+            return accounts.pledged(desk, hold_id)
+        found.append((part, kept.account))
+    return accounts.pledged(desk, hold_id) if held.parts is None else found
 
 
-def _released(connection: Connection, part: tuple[Found, Account], hold: Found) -> Kept:
-    """An account after a hold's part in it has ended; what a grant lent and was not needed is given back."""
-    row, account = part
-    held, charged = hold["amount"], hold["charge"]
-    if row["lender"] is not None:
-        grants.give_back(connection, row["lender"], budget.unused(held, row["lent"], charged), charged)
-    return Kept(row["id"], budget.settle(account, held, row["lent"], charged))
+def _read(connection: Connection, hold_id: str) -> Found:
+    """All of a hold."""
+    return dict(connection.execute(select(HOLDS).where(HOLDS.c.id == hold_id)).mappings().one())

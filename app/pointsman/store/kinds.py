@@ -15,7 +15,7 @@ REAL: Any = Double().with_variant(SQLITE_REAL(), "sqlite")
 # SQLite sorts text by its bytes; so must PostgreSQL, whatever the language of the server.
 TEXT: Any = Text().with_variant(Text(collation="C"), "postgresql")
 REQUEST = "kind = 'request'"
-"""What an index over requests alone is for; a value bound later would not use it."""
+"""What marks the rows of requests, as text in the statement."""
 CHANGE = "kind NOT IN ('request', 'attempt')"
 """What marks the audit's few rows that are about no request; a query that says this finds them by an index."""
 ATTEMPT = "kind = 'attempt'"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from datetime import tzinfo
 
-from msgspec.structs import asdict
 from sqlalchemy import Connection
 
 from pointsman.core import budget
@@ -36,6 +35,8 @@ __all__ = [
 ]
 
 _PRUNED_EVERY = 600.0
+_MANY = 4
+"""From so many holds on that are open here, those that come in one turn of the loop are made in one transaction."""
 
 
 class Ledger:
@@ -49,6 +50,7 @@ class Ledger:
         self._books = Books(zone, gateway)
         self._pruned = 0.0
         self._unsummed = 0
+        self._held = 0
         self._later: set[asyncio.Future[bool | None]] = set()
         self.on_moved: Callable[[], None] | None = None
         """Called when money came free that no caller of ours knows of."""
@@ -59,27 +61,33 @@ class Ledger:
         if hold.subject.request != hold.request:
             raise ValueError(f"a hold for {hold.request} has the subject of {hold.subject.request}")
         self._tidy(now)
-        waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now), short=True)
+        many = self._held >= _MANY  # others are under way, so others may come at the same time
+        waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now), short=True, soon=many)
         try:
-            return await waiting
+            found = await waiting
         except (asyncio.CancelledError, Away) as error:
             if not isinstance(error, Away) or error.unsure:
                 self._undo(hold.id, now)
             elif hold.amount == 0:
                 return await self._free(hold, now)
             raise
+        self._held += isinstance(found, Reserved)
+        return found
 
-    async def settle(self, hold_id: str, charge: Charge, now: float, row: audit.Row | None = None) -> bool:
+    async def settle(
+        self, hold_id: str, charge: Charge, now: float, row: audit.Row | None = None, *, later: bool = False
+    ) -> bool:
         """End a hold with what it cost, and write the audit's row, whose cost is the charge's. False: it has ended.
 
-        While the shared ledger is away this waits for it, in its order, and is True.
+        While the shared ledger is away this waits for it, in its order, and is True. With `later` this takes up to two
+        milliseconds, in which the next hold or reader may come, which sees it done.
         """
-        holds.no_negatives(*(value for value in asdict(charge).values() if isinstance(value, int)))
-        return await self._end(lambda connection: holds.settle(connection, hold_id, charge, now, row))
+        holds.no_negatives(charge.amount, charge.saved, *holds.meters(charge))
+        return await self._end(lambda connection: holds.settle(connection, hold_id, charge, now, row), later=later)
 
-    async def refund(self, hold_id: str, now: float, row: audit.Row | None = None) -> bool:
+    async def refund(self, hold_id: str, now: float, row: audit.Row | None = None, *, later: bool = False) -> bool:
         """End a hold for which nothing was sent, and write the audit's row, whose cost is 0; else as `settle`."""
-        return await self._end(lambda connection: holds.refund(connection, hold_id, now, row))
+        return await self._end(lambda connection: holds.refund(connection, hold_id, now, row), later=later)
 
     async def recover(self, now: float) -> list[str]:
         """Charge the holds that a crash left open with all they held, marked as estimated. Their ids."""
@@ -185,10 +193,11 @@ class Ledger:
             raise
         return Reserved(hold.id, hold.amount) if found is None else found
 
-    async def _end(self, work: Callable[[Connection], bool]) -> bool:
+    async def _end(self, work: Callable[[Connection], bool], *, later: bool) -> bool:
+        self._held = max(0, self._held - 1)
         self._unsummed += 1
         self._sum_up()
-        return await self._db.ensure(work, always=True) is not False
+        return await self._db.ensure(work, always=True, later=later) is not False
 
     def _recover(self, connection: Connection, now: float) -> list[str]:
         self._pruned = now

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ClauseElement, Connection, Dialect
 
+from pointsman.store.desk import Desk
+
 Found = Mapping[str, Any]
 
 
@@ -68,3 +70,51 @@ def _order(names: list[str] | None) -> Callable[[Found], Any]:
     if len(names) > 1:
         return itemgetter(*names)
     return lambda values: tuple(values[name] for name in names)
+
+
+class Straight:
+    """A Core statement of the hot path: values as a tuple in the order of `names`, rows as tuples, at a desk.
+
+    All of its values are given: one that is always the same is a literal in its text.
+    """
+
+    def __init__(self, statement: ClauseElement, *names: str, columns: tuple[str, ...] = ()) -> None:
+        self._statement = statement
+        self._names = names
+        self._columns = columns
+        self._ready: dict[str, tuple[str, Callable[[tuple[Any, ...]], Any]]] = {}
+
+    def __call__(self, desk: Desk, values: tuple[Any, ...]) -> int:
+        """Run it; how many rows it changed."""
+        sql, order = self._ready.get(desk.dialect) or self._compile(desk)
+        changed: int = desk.execute(sql, order(values)).rowcount
+        return changed
+
+    def many(self, desk: Desk, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run it for each of these values, in one call of the driver."""
+        sql, order = self._ready.get(desk.dialect) or self._compile(desk)
+        desk.driver.cursor().executemany(sql, [order(values) for values in rows])
+
+    def rows(self, desk: Desk, values: tuple[Any, ...]) -> list[Any]:
+        """Run it; the rows that it gives."""
+        sql, order = self._ready.get(desk.dialect) or self._compile(desk)
+        found: list[Any] = desk.execute(sql, order(values)).fetchall()
+        return found
+
+    def _compile(self, desk: Desk) -> tuple[str, Callable[[tuple[Any, ...]], Any]]:
+        compiled: Any = self._statement.compile(
+            dialect=desk.connection.dialect, column_keys=list(self._columns) or None
+        )
+        if set(compiled.params) != set(self._names):
+            raise TypeError(f"a statement takes {sorted(compiled.params)} and is given {sorted(self._names)}")
+        self._ready[desk.dialect] = str(compiled), _arranged(self._names, compiled.positiontup)
+        return self._ready[desk.dialect]
+
+
+def _arranged(names: tuple[str, ...], wanted: list[str] | None) -> Callable[[tuple[Any, ...]], Any]:
+    """From values in one order to what the driver takes: by name where `wanted` is None, else in that order."""
+    if wanted is None:
+        return lambda values: dict(zip(names, values, strict=True))
+    if tuple(wanted) == names:
+        return tuple
+    return itemgetter(*map(names.index, wanted)) if len(wanted) > 1 else lambda values: (values[0],)

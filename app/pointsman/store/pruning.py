@@ -20,7 +20,7 @@ _MOST = 1_000
 
 def prune(connection: Connection, now: float) -> int:
     """Clear away accounts, at most 1,000 at a time, and grants that are past their time. How many accounts."""
-    idle = ~exists().where(PLEDGES.c.account == ACCOUNTS.c.id)
+    idle = ACCOUNTS.c.id.not_in(select(PLEDGES.c.account))
     past = or_(_window_over(now), _request_over(now), _life_unused(now))
     some = select(ACCOUNTS.c.id).where(idle, past).limit(_MOST)
     gone = connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.id.in_(some))).rowcount

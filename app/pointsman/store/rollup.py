@@ -7,16 +7,18 @@ Spans are of UTC time: they fit every time zone, also when the person travels or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from operator import add as plus
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, insert, literal_column, select, update
 
 from pointsman.store.columns import table
-from pointsman.store.prepared import Found, Prepared
+from pointsman.store.desk import Desk
+from pointsman.store.prepared import Found, Prepared, Straight
 
 HOLDS = table("holds")
 SPANS = table("spend_spans")
@@ -28,19 +30,8 @@ HALF, HOUR, DAY = 1800, 3600, 86_400
 OWNERS = ("person", "project", "label", "agent", "model", "tier")
 """By what an hour's rows are kept apart, and each of a day's."""
 KINDS = ("session", "task")
-SUMS = (
-    "requests",
-    "paid",
-    "busy_ms",
-    "charge",
-    "estimated",
-    "saved",
-    "fresh_input",
-    "cache_read",
-    "cache_write_short",
-    "cache_write_long",
-    "output",
-)
+METERS = ("fresh_input", "cache_read", "cache_write_short", "cache_write_long", "output")
+SUMS = ("requests", "paid", "busy_ms", "charge", "estimated", "saved", *METERS)
 SETTLED: ColumnElement[str] = literal_column("'settled'")
 OPEN: ColumnElement[str] = literal_column("'open'")
 """As text in the statement: an index over open holds alone is not used for a value bound later."""
@@ -65,34 +56,39 @@ _SAME_REQUEST = (
     HOLDS.c.counts == literal_column("1"),
 )
 _COUNTED = Prepared(select(HOLDS).where(*_SAME_REQUEST))
-_UNCOUNT = Prepared(update(HOLDS).where(*_SAME_REQUEST).values(counts=literal_column("0")))
-_NOTE = Prepared(insert(LATER))
-_NOTED = Prepared(select(LATER.c.hold).where(LATER.c.hold == bindparam("wanted")))
+_IS_COUNTED = Straight(select(HOLDS.c.id).where(*_SAME_REQUEST), "wanted", "but")
+_UNCOUNT = Straight(update(HOLDS).where(*_SAME_REQUEST).values(counts=literal_column("0")), "wanted", "but")
+_NOTE = Straight(insert(LATER), "hold")
+_NOTED = Straight(select(LATER.c.hold).where(LATER.c.hold == bindparam("wanted")), "wanted")
 _WAITING = Prepared(select(HOLDS).join_from(LATER, HOLDS, NOTED))
 _ALL_DONE = Prepared(delete(LATER))
 MOST_WAITING = 256
 """So many charges of one gateway wait at most; a ledger sums up before that, and at its start what a crash left."""
 
+_names = itemgetter(*KINDS, *OWNERS)
+_meters = itemgetter(*METERS)
 _Key = tuple[Any, ...]
 _Sums = tuple[int, ...]
 
 
-def add(connection: Connection, hold: Found) -> None:
-    """Count a hold that has just ended; in its transaction, with all of its columns. One that was refunded is nothing.
+def add(desk: Desk, hold_id: str, request: str) -> None:
+    """Count a hold that was just charged, in its transaction.
 
     A request is counted with the latest of its charged holds, so that each column of a report adds up.
     """
-    if hold["state"] != "settled":
-        return
-    same = {"wanted": hold["request"], "but": hold["id"]}
-    for earlier in _COUNTED(connection, same):
-        if not _NOTED(connection, {"wanted": earlier["id"]}):
-            _put(connection, [(earlier, _ONE_LESS)])
-        _UNCOUNT(connection, same)
-    _NOTE(connection, {"hold": hold["id"]})
-    noted = connection.info["unsummed"] = connection.info.get("unsummed", 0) + 1
+    if _IS_COUNTED.rows(desk, (request, hold_id)):
+        _count_no_more(desk, request, hold_id)
+    _NOTE(desk, (hold_id,))
+    noted = desk.info["unsummed"] = desk.info.get("unsummed", 0) + 1
     if noted >= MOST_WAITING:
-        sum_up(connection)
+        sum_up(desk.connection)
+
+
+def _count_no_more(desk: Desk, request: str, but: str) -> None:
+    for earlier in _COUNTED(desk.connection, {"wanted": request, "but": but}):
+        if not _NOTED.rows(desk, (earlier["id"],)):
+            _put(desk.connection, [_Group(_whose(earlier), _ONE_LESS, earlier["made"], earlier["made"])])
+    _UNCOUNT(desk, (request, but))
 
 
 def sum_up(connection: Connection) -> None:
@@ -100,7 +96,7 @@ def sum_up(connection: Connection) -> None:
     connection.info["unsummed"] = 0
     found = waiting(connection)
     if found:
-        _put(connection, [(hold, sums(hold)) for hold in found])
+        _put(connection, _groups(found))
         _ALL_DONE(connection, {})
 
 
@@ -111,29 +107,54 @@ def waiting(connection: Connection) -> list[Found]:
 
 def sums(hold: Found) -> _Sums:
     """What one charged hold adds, in the order of `SUMS`."""
-    own = {
-        "requests": hold["counts"],
-        "paid": int(hold["charge"] > 0),
-        "busy_ms": max(0, int((hold["ended"] - hold["made"]) * 1000)),
-        "estimated": hold["charge"] if hold["estimated"] else 0,
-    }
-    return tuple(own[name] if name in own else hold[name] for name in SUMS)
+    charge = hold["charge"]
+    busy = max(0, int((hold["ended"] - hold["made"]) * 1000))
+    estimated = charge if hold["estimated"] else 0
+    return (hold["counts"], int(charge > 0), busy, charge, estimated, hold["saved"], *_meters(hold))
 
 
 _ONE_LESS: _Sums = tuple(-1 if name == "requests" else 0 for name in SUMS)
 
 
-def _put(connection: Connection, each: Sequence[tuple[Found, _Sums]]) -> None:
+class _Group(NamedTuple):
+    """Charged holds that have all names and the half hour in common, in which they were made from `first` to `last`."""
+
+    whose: _Key
+    sums: _Sums
+    first: float
+    last: float
+
+
+def _whose(hold: Found) -> _Key:
+    """The names of a hold, first those of `KINDS`, and the half hour in which it was made."""
+    return (*_names(hold), int(hold["made"] // HALF) * HALF)
+
+
+def _groups(found: Sequence[Found]) -> Iterable[_Group]:
+    """They are many, the groups are few: what follows is done for each group."""
+    groups = dict[_Key, _Group]()
+    for hold in found:
+        whose, more, made = _whose(hold), sums(hold), hold["made"]
+        so_far = groups.get(whose)
+        groups[whose] = (
+            _Group(whose, more, made, made)
+            if so_far is None
+            else _Group(whose, tuple(map(plus, so_far.sums, more)), min(so_far.first, made), max(so_far.last, made))
+        )
+    return groups.values()
+
+
+def _put(connection: Connection, groups: Iterable[_Group]) -> None:
     """Add them, those of one row together; the rows in one order, so that two gateways never wait for each other."""
     dialect, spans, names = connection.dialect.name, dict[_Key, _Sums](), dict[_Key, _Sums]()
     lives: dict[_Key, tuple[float, float]] = {}
-    for hold, more in each:
-        for span in _spans(hold):
+    for whose, more, made, latest in groups:
+        for span in _spans(whose):
             spans[span] = tuple(map(plus, spans[span], more)) if span in spans else more
-        for name in ((kind, hold[kind]) for kind in KINDS):
+        for name in zip(KINDS, whose, strict=False):
             names[name] = tuple(map(plus, names[name], more)) if name in names else more
-            first, last = lives.get(name, (hold["made"], hold["made"]))
-            lives[name] = min(first, hold["made"]), max(last, hold["made"])
+            first, last = lives.get(name, (made, latest))
+            lives[name] = min(first, made), max(last, latest)
     _adding(SPANS, dialect).many(connection, [_row(_SPAN, key, more) for key, more in sorted(spans.items())])
     _adding(NAMES, dialect).many(
         connection, [_row(_NAME, (*key, *_life(*lives[key])), more) for key, more in sorted(names.items())]
@@ -144,12 +165,13 @@ _SPAN = ("seconds", "scope", "starts", *OWNERS)
 _NAME = ("kind", "name", "first", "last", "long")
 
 
-def _spans(hold: Found) -> Iterator[_Key]:
-    """The rows of spans in which a hold counts."""
-    made, whose = hold["made"], tuple(hold[name] or "" for name in OWNERS)
-    day, nobody = int(made // DAY) * DAY, ("",) * len(OWNERS)
-    yield (HOUR, "", int(made // HOUR) * HOUR, *whose)
-    yield (HALF, "", int(made // HALF) * HALF, *nobody)
+def _spans(group: _Key) -> Iterator[_Key]:
+    """The rows of spans in which the holds of a group count."""
+    _, _, *names, half = group
+    whose = tuple([name or "" for name in names])
+    day, nobody = half // DAY * DAY, ("",) * len(OWNERS)
+    yield (HOUR, "", half // HOUR * HOUR, *whose)
+    yield (HALF, "", half, *nobody)
     for at, name in enumerate(OWNERS):
         yield (DAY, name, day, *nobody[:at], whose[at], *nobody[at + 1 :])
 

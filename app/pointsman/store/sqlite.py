@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 from pointsman.core.errors import SetupError, Unavailable
+from pointsman.store import desk as desks
 from pointsman.store.backend import Backend, Busy, Clash
 from pointsman.store.schema import STEPS, Step, bring_forward
 
@@ -62,10 +63,16 @@ class _Transaction:
         self._connection = connection
         driver: Any = connection.connection.dbapi_connection
         self._driver = driver
-        if "impatient" not in connection.info:  # we wait ourselves, where nobody else has to wait with us
+        self._desk = desks.at(connection)
+        if self._desk.patient:  # we wait ourselves, where nobody else has to wait with us
             driver.execute("PRAGMA busy_timeout = 0").close()
-            connection.info["impatient"] = True
+            self._desk.patient = False
         self._begin(time.monotonic() + patience)
+        try:
+            self._desk.begun()
+        except BaseException:
+            self._undo()
+            raise
 
     def _begin(self, until: float) -> None:
         while True:
@@ -89,8 +96,10 @@ class _Transaction:
         except BaseException:
             self._undo()
             raise
+        self._desk.ended(undone=False)
 
     def _undo(self) -> None:
+        self._desk.ended(undone=True)
         self._connection.rollback()
         self._driver.rollback()
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, MetaData, UniqueConstraint, event, text
 from sqlmodel import Field, SQLModel
 
-from pointsman.store.kinds import ATTEMPT, CHANGE, REAL, REQUEST, TEXT, WHOLE
+from pointsman.store.kinds import ATTEMPT, CHANGE, REAL, TEXT, WHOLE
 
 METADATA: MetaData = SQLModel.metadata
 _STRICT = {"sqlite_strict": True}
@@ -125,10 +125,10 @@ class HoldRow(SQLModel, table=True):
 
 
 class PledgeRow(SQLModel, table=True):
-    """An open hold's part in one account, with what a grant lent it there. Gone when the hold ends."""
+    """An open hold's part in one account, with what a grant lent it there. Gone when the hold ends: there are few."""
 
     __tablename__ = "pledges"
-    __table_args__ = (Index("pledges_account", "account"), _STRICT)
+    __table_args__ = _BY_KEY
     hold: str = _text(primary_key=True, foreign_key="holds.id")
     account: int = _whole(primary_key=True, foreign_key="accounts.id", ondelete="CASCADE")
     lent: int = _whole()
@@ -172,12 +172,7 @@ class AuditRow(SQLModel, table=True):
     __table_args__ = (
         Index("audit_agent", "agent"),
         Index("audit_request", "request"),
-        Index("audit_counted", "at", "counted"),
-        Index(
-            "audit_day",
-            *("at", "agent", "tier", "saved"),
-            sqlite_where=text(REQUEST),
-        ),
+        Index("audit_counted", "at", "kind", "agent", "tier", "saved", "counted"),
         Index("audit_changes", "kind", sqlite_where=text(CHANGE)),
         Index("audit_attempts", "at", sqlite_where=text(ATTEMPT)),
         _STRICT,

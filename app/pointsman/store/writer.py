@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from pointsman.store import desk as desks
 from pointsman.store.backend import Away, Backend, Busy
+from pointsman.store.job import Job
 
 T = TypeVar("T")
 
@@ -26,52 +28,12 @@ ALWAYS = sys.maxsize
 """How many jobs may wait for the server when a job joins them; one that may not wait fails."""
 
 _GROUP = 256
+_TOGETHER = 32  # jobs that wait for what comes next: more would keep the loop for too long
+_MOMENT = 0.002  # seconds that they wait at most
 _CHECKPOINT = 1_000  # commits, each of about ten pages of 4 KB; many write the same pages
 _PATIENCE = 5.0  # seconds for another program that writes to the file
 _RETRY = 2.0  # seconds until a server that could not be reached is tried again
 _log = logging.getLogger(__name__)
-
-
-class Job(Generic[T]):
-    """Work for the writer, and who waits for it."""
-
-    def __init__(self, work: Callable[[Connection], T], loop: asyncio.AbstractEventLoop, room: int) -> None:
-        self.room = room
-        self._work = work
-        self._loop = loop
-        self.future: asyncio.Future[T] = loop.create_future()
-        self._result: T | None = None
-        self.error: Exception | None = None
-
-    def run(self, connection: Connection) -> None:
-        """Do the work; what it raises is kept for the one who waits, and raised."""
-        try:
-            self._result = self._work(connection)
-        except Exception as error:
-            self.error = error
-            raise
-
-    def wait(self) -> None:
-        """Forget the failure: it will be done later, and who waits is told so with None."""
-        self._result = self.error = None
-
-    def answer(self) -> None:
-        """Tell the waiter, on its own loop."""
-        self._resolve(self._result, self.error)
-
-    def deliver(self) -> None:
-        """Tell the waiting loop. A loop that is closed, or a waiter that left, is nobody's harm: the work is done."""
-        result, error = self._result, self.error
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._resolve, result, error)
-
-    def _resolve(self, result: Any, error: Exception | None) -> None:
-        if self.future.done():
-            return
-        if error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(error)
 
 
 class Writer:
@@ -80,6 +42,9 @@ class Writer:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._jobs: SimpleQueue[Job[Any] | None] = SimpleQueue()
+        self._ready: list[Job[Any]] = []
+        self._armed: asyncio.AbstractEventLoop | None = None
+        self._turning: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._closed = False
         self._turn = threading.Lock()
@@ -100,8 +65,7 @@ class Writer:
         """Hand in a job."""
         with self._lock:
             self._still_open()
-            self._unfinished += 1
-            self._jobs.put(job)
+            self._hand_in([*self._taken(), job])
         return job
 
     def now(self, job: Job[T]) -> Job[T]:
@@ -113,20 +77,90 @@ class Writer:
             return self.add(job)
         with self._lock:
             self._still_open()
-            free = self._unfinished == 0 and self._commits < _CHECKPOINT
-            self._unfinished += free
-        if not free:
-            return self.add(job)
+            group = self._taken()
+            group.append(job)
+            free = self._is_free(group)
+        if free:
+            self._at_once(group, job.loop)
+        return job
+
+    def soon(self, job: Job[T]) -> Job[T]:
+        """As `now`, but in one transaction with all that is handed in in this turn of the loop."""
+        if self._waits(job) and job.loop is not self._turning:
+            self._turning = job.loop
+            job.loop.call_soon(self._turned, job.loop)
+        return job
+
+    def later(self, job: Job[T]) -> Job[T]:
+        """As `now`, but in one transaction with what comes next, and a moment later where nothing comes."""
+        if self._waits(job) and job.loop is not self._armed:
+            self._armed = job.loop
+            job.loop.call_later(_MOMENT, self._moment_over, job.loop)
+        return job
+
+    def _waits(self, job: Job[Any]) -> bool:
+        """Whether it is kept for what comes next; with enough others it is done already, and what a server does is handed in."""
+        if not self._backend.inline:
+            self.add(job)
+            return False
+        with self._lock:
+            self._still_open()
+            self._ready.append(job)
+        if len(self._ready) < _TOGETHER:
+            return True
+        self.flush(job.loop)
+        return False
+
+    def flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do what waits for what comes next."""
+        if not self._ready:
+            return
+        with self._lock:
+            group = self._taken()
+            free = bool(group) and self._is_free(group)
+        if free:
+            self._at_once(group, loop)
+
+    def _turned(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turning = None
+        self.flush(loop)
+
+    def _moment_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._armed = None
+        self.flush(loop)
+
+    def _taken(self) -> list[Job[Any]]:
+        """What waits for what comes next, which is now."""
+        group, self._ready = self._ready, []
+        return group
+
+    def _is_free(self, group: list[Job[Any]]) -> bool:
+        """Whether these may be done here and now; else they are handed in."""
+        if self._unfinished or self._commits >= _CHECKPOINT:
+            self._hand_in(group)
+            return False
+        self._unfinished = len(group)
+        return True
+
+    def _hand_in(self, group: list[Job[Any]]) -> None:
+        self._unfinished += len(group)
+        for job in group:
+            self._jobs.put(job)
+
+    def _at_once(self, group: list[Job[Any]], loop: asyncio.AbstractEventLoop) -> None:
         try:
             with self._turn:
-                self._commit([job], 0.0)
+                self._commit(group, 0.0)
         finally:
-            self._finished(1)
-        if isinstance(job.error, Busy):  # the thread can wait for that, this one has others to serve
-            job.wait()
-            return self.add(job)
-        job.answer()
-        return job
+            self._finished(len(group))
+        for job in group:
+            if isinstance(job.error, Busy):  # the thread can wait for that, this one has others to serve
+                job.wait()
+                self.add(job)
+            elif job.loop is loop:
+                job.answer()
+            else:
+                job.deliver()
 
     def _still_open(self) -> None:
         if self._closed:
@@ -142,6 +176,7 @@ class Writer:
             if self._closed:
                 return False
             self._closed = True
+            self._hand_in(self._taken())
             self._jobs.put(None)
         self._thread.join()
         return True
@@ -206,20 +241,32 @@ class Writer:
 
     def _commit(self, group: Sequence[Job[Any]], patience: float = _PATIENCE) -> None:
         """One transaction for the group. A job that fails is undone alone; a commit that fails fails them all."""
-        ran = False
         self._commits += 1
+        if not self._done(group, patience, _together):  # it is rare, so only then each is kept apart from the others
+            for job in group:
+                job.wait()
+            self._done(group, patience, _apart)
+        for job in group:
+            if job.error is not None:
+                job.error = self._backend.plain(job.error)
+
+    def _done(self, group: Sequence[Job[Any]], patience: float, work: _Work) -> bool:
+        """False where one of several jobs failed, so that all of them are undone and may be done again, apart."""
+        begun = ran = False
         try:
             connection, transaction = self._begin(patience)
             with transaction:
-                _do(connection, group)
+                begun = True
+                work(connection, group)
                 self._backend.sound(connection)
                 ran = True
         except Exception as error:  # noqa: BLE001 - whatever it was, every waiter must hear of it
             told = self._told(error, unsure=ran)
+            if begun and not ran and len(group) > 1 and work is _together and not isinstance(told, Away):
+                return False
             for job in group:
                 job.error = told if job.error in (None, error) else job.error
-        for job in group:
-            job.error = job.error and self._backend.plain(job.error)
+        return True
 
     def _told(self, error: Exception, *, unsure: bool) -> Exception:
         """The error as its waiters see it. With a server that is away, the connection is given up."""
@@ -265,14 +312,20 @@ class Writer:
                 connection.close()
 
 
-def _do(connection: Connection, group: Sequence[Job[Any]]) -> None:
-    if len(group) == 1:
-        group[0].run(connection)
-        return
+_Work = Callable[[Connection, Sequence[Job[Any]]], None]
+
+
+def _together(connection: Connection, group: Sequence[Job[Any]]) -> None:
+    for job in group:
+        job.run(connection)
+
+
+def _apart(connection: Connection, group: Sequence[Job[Any]]) -> None:
     for job in group:
         connection.exec_driver_sql("SAVEPOINT job")
         try:
             job.run(connection)
         except Exception:  # noqa: BLE001 - the job keeps its error for its own waiter
             connection.exec_driver_sql("ROLLBACK TO job")
+            desks.at(connection).forget()
         connection.exec_driver_sql("RELEASE job")

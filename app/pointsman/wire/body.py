@@ -6,14 +6,15 @@ A body is a JSON object. Values that no rule changes travel as the bytes they ca
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
+from pointsman.core import request as request_
 from pointsman.core.errors import BadRequest
-from pointsman.core.request import Verdict
+from pointsman.core.request import Message, Verdict
 from pointsman.wire import misfit
 from pointsman.wire.scan import UNREADABLE
 
@@ -27,6 +28,7 @@ LAST_USER = 65_536  # characters kept for the rules
 SYSTEM = 4_096  # characters of the system prompt in which an agent says what a call of its own is for
 _SHORT = 7  # bytes: true, null, a number; the shortest mail address in its quotes has one more
 _fields = msgspec.json.Decoder(Fields)
+digest = request_.digest
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,46 +97,90 @@ def _value(raw: msgspec.Raw) -> Iterator[Any]:
         return
 
 
-def digest(raw: bytes) -> str:
-    """A short hash; the same for the same bytes."""
-    return hashlib.blake2b(raw, digest_size=16).hexdigest()
+def every(
+    decoder: msgspec.json.Decoder[list[T]],
+    one: Callable[[msgspec.Raw, int], T],
+    raws: Sequence[msgspec.Raw],
+    whole: bytes | msgspec.Raw,
+) -> list[T]:
+    """All values of a list at once; where one is wrong, one by one, so that `one` says which."""
+    try:
+        return decoder.decode(whole)
+    except UNREADABLE:
+        return [one(raw, at) for at, raw in enumerate(raws)]
 
 
 # How it is streamed, and what a client notes of its own try: a retry may differ in them and is the same request.
 _NOTES = ("stream", "stream_options", "metadata", "client_metadata", "user", "safety_identifier", "prompt_cache_key")
+_sorted = msgspec.json.Encoder(order="sorted")
 
 
-def whole(found: Fields) -> str:
-    """One digest for all that is asked; the same for a request and for its retry."""
-    kept = sorted((name, bytes(raw)) for name, raw in found.items() if name not in _NOTES)
-    return digest(b"\0".join(name.encode("utf-8", "replace") + b"\0" + raw for name, raw in kept))
+def whole(found: Fields, known: Mapping[str, str]) -> str:
+    """One digest for all that is asked; the same for a request and for its retry.
+
+    For the fields that are `known` their digests stand, so that no byte is read for it that was read before. They stand
+    apart from the others: a text that looks like a digest is only a text.
+    """
+    kept, stands = found.copy(), {**known}
+    for name in (*_NOTES, *known):
+        kept.pop(name, None)
+    for name in _NOTES:
+        stands.pop(name, None)
+    return digest(_sorted.encode((kept, stands)))
 
 
-def rest(found: Fields, apart: Collection[str], sense: Sense) -> tuple[Verdict, ...]:
+def joined(messages: Iterable[Message]) -> str:
+    """What stands for the messages of a body in the digest of all of it."""
+    return ",".join([message.digest for message in messages])
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What sense found in fields, and the digests of those that it looked at, by name."""
+
+    verdicts: tuple[Verdict, ...]
+    digests: dict[str, str]
+
+    def of_tools(self, found: Fields) -> str:
+        """The digest of the tools that a body has."""
+        return self.digests.get("tools") or digest(bytes(found["tools"]))
+
+
+def rest(found: Fields, apart: Collection[str], sense: Sense) -> Rest:
     """What the fields but those `apart` hold: tools, metadata, user, a schema.
 
     Tools are a program's text: the mail addresses of their examples are nobody's; a key in them is somebody's.
     """
-    verdicts = []
+    verdicts, digests = [], {}
     for name, raw in found.items():
-        if name not in apart and len(bytes(raw)) > _SHORT:
-            findings = sense(bytes(raw)).findings
-            verdicts.append(Verdict(tuple(one for one in findings if name != "tools" or one.kind != "mail_address")))
-    return tuple(verdicts)
+        if name in apart or len(value := bytes(raw)) <= _SHORT:
+            continue
+        verdict = sense(value)
+        digests[name] = verdict.digest or digest(value)
+        findings = verdict.findings
+        if findings and name == "tools":
+            findings = tuple([one for one in findings if one.kind != "mail_address"])
+        if findings:
+            verdicts.append(Verdict(findings))
+    return Rest(tuple(verdicts), digests)
 
 
 def limit(name: str, given: Iterable[int | None]) -> int | None:
     """The smallest of the limits given, if any. Raises `BadRequest` where one makes no sense."""
-    known = [one for one in given if one is not None]
-    if any(not 1 <= one <= MOST_TOKENS for one in known):
-        raise BadRequest(f"{name} must be from 1 to {MOST_TOKENS}.")
-    return min(known) if known else None
+    least = None
+    for one in given:
+        if one is None:
+            continue
+        if not 1 <= one <= MOST_TOKENS:
+            raise BadRequest(f"{name} must be from 1 to {MOST_TOKENS}.")
+        least = one if least is None else min(least, one)
+    return least
 
 
-def strange(found: Iterable[str], priced: Collection[str]) -> str | None:
+def strange(found: Fields, priced: AbstractSet[str]) -> str | None:
     """The first field whose cost nobody has bounded, said in words."""
-    name = next((name for name in found if name not in priced), None)
-    return None if name is None else f"the field '{plain(name)}'"
+    if found.keys() <= priced:
+        return None
+    return f"the field '{plain(next(name for name in found if name not in priced))}'"
 
 
 def plain(name: str) -> str:

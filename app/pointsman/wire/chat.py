@@ -6,6 +6,7 @@ Shapes: https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from pointsman.core.errors import BadRequest
 from pointsman.core.request import Hints, Message, Request
 from pointsman.wire import body as body_
 from pointsman.wire.body import Change, Sense
+from pointsman.wire.scan import UNREADABLE
 from pointsman.wire.shaping import shaped
 
 _SENSED_APART = ("messages", "model")
@@ -65,6 +67,8 @@ _PRICED = frozenset(
     ]
 )
 _MOST_ANSWERS = 128
+_SCHEMAS = ("json_schema", "json_object")
+_USER, _SYSTEM = ("user",), ("system", "developer")
 
 
 class _StreamOptions(msgspec.Struct, frozen=True):
@@ -104,38 +108,38 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 _bodies = msgspec.json.Decoder(_Body)
-_heads = msgspec.json.Decoder(_Head)
-_kinds = msgspec.json.Decoder(_Kind)
+_heads, _all_heads = msgspec.json.Decoder(_Head), msgspec.json.Decoder(list[_Head])
+_tools = msgspec.json.Decoder(list[_Kind])
 
 
 def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     """The neutral request. Raises `BadRequest` with a sentence that names the field, never its text."""
     peek = body_.peek(_bodies, body, "chat completions")
-    heads = [_head(raw, at) for at, raw in enumerate(peek.messages)]
-    plain = [_message(bytes(raw), head, sense) for raw, head in zip(peek.messages, heads, strict=True)]
-    messages = shaped(plain, peek.messages)
-    tools = b"".join(bytes(tool) for tool in peek.tools or ())
+    fields = body_.fields(body)
+    heads = body_.every(_all_heads, _head, peek.messages, fields["messages"])
     if peek.n is not None and not 1 <= peek.n <= _MOST_ANSWERS:
         raise BadRequest(f"n must be from 1 to {_MOST_ANSWERS}.")
-    fields = body_.fields(body)
+    raws = [bytes(raw) for raw in peek.messages]
+    messages = shaped([_message(raw, head, sense) for raw, head in zip(raws, heads, strict=True)], raws)
+    rest = body_.rest(fields, _SENSED_APART, sense)
     return Request(
         id=id_,
         dialect="chat",
         model=peek.model,
         stream=bool(peek.stream),
         messages=messages,
-        size=len(body) - sum(len(bytes(raw)) - one.size for raw, one in zip(peek.messages, messages, strict=True)),
+        size=len(body) - sum(map(len, raws)) + sum([message.size for message in messages]),
         max_tokens=body_.limit("max_tokens", (peek.max_tokens, peek.max_completion_tokens)),
         n=peek.n or 1,
         tools=len(peek.tools or ()),
-        tools_digest=body_.digest(tools) if tools else "",
-        schema=(peek.response_format or {}).get("type") in ("json_schema", "json_object"),
+        tools_digest=rest.of_tools(fields) if peek.tools else "",
+        schema=peek.response_format is not None and peek.response_format.get("type") in _SCHEMAS,
         wants_usage=bool(peek.stream_options and peek.stream_options.include_usage),
         unpriced=_unpriced(peek, heads, fields),
-        rest=body_.rest(fields, _SENSED_APART, sense),
-        last_user=next((_text(head) for head in reversed(heads) if head.role == "user"), "")[: body_.LAST_USER],
-        system=next((_text(head) for head in heads if head.role in ("system", "developer")), "")[: body_.SYSTEM],
-        digest=body_.whole(fields),
+        rest=rest.verdicts,
+        last_user=_first_text(reversed(heads), _USER)[: body_.LAST_USER],
+        system=_first_text(heads, _SYSTEM)[: body_.SYSTEM],
+        digest=body_.whole(fields, {**rest.digests, "messages": body_.joined(messages)}),
         hints=hints,
     )
 
@@ -143,21 +147,29 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
 def _head(raw: msgspec.Raw, at: int) -> _Head:
     try:
         return _heads.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadRequest(f"Message {at + 1} does not fit chat completions: it needs a role and content.") from None
 
 
 def _message(raw: bytes, head: _Head, sense: Sense) -> Message:
-    parts = head.content if isinstance(head.content, list) else []
-    pictures = [part.image_url for part in parts if part.image_url]
-    inline = sum(len(picture.url) for picture in pictures if picture.url.startswith("data:image/"))
+    verdict, images, inline = sense(raw), 0, 0
+    if isinstance(head.content, list):
+        pictures = [part.image_url.url for part in head.content if part.image_url]
+        images, inline = len(pictures), sum([len(url) for url in pictures if url.startswith("data:image/")])
     return Message(
         role=head.role,
-        digest=body_.digest(raw),
+        digest=verdict.digest or body_.digest(raw),
         size=max(0, len(raw) - inline),
-        images=len(pictures),
-        verdict=sense(raw),
+        images=images,
+        verdict=verdict,
     )
+
+
+def _first_text(heads: Iterable[_Head], roles: tuple[str, ...]) -> str:
+    for head in heads:
+        if head.role in roles:
+            return _text(head)
+    return ""
 
 
 def _text(head: _Head) -> str:
@@ -172,13 +184,12 @@ def _unpriced(peek: _Body, heads: list[_Head], fields: body_.Fields) -> str | No
         return "this service tier"
     if found := body_.strange(fields, _PRICED):
         return found
-    kinds = (_kinds.decode(tool).type for tool in peek.tools or ())
-    tool = next((kind for kind in kinds if kind not in _TOOLS), None)
-    if tool is not None:
-        return f"a tool of type '{body_.plain(tool)}'"
-    parts = (part for head in heads if isinstance(head.content, list) for part in head.content)
-    part = next((part for part in parts if not _bounded(part)), None)
-    return f"a part of type '{body_.plain(part.type)}'" if part is not None else None
+    for tool in _tools.decode(fields["tools"]) if peek.tools else ():
+        if tool.type not in _TOOLS:
+            return f"a tool of type '{body_.plain(tool.type)}'"
+    parts = [part for head in heads if isinstance(head.content, list) for part in head.content]
+    odd = [part.type for part in parts if not _bounded(part)]
+    return f"a part of type '{body_.plain(odd[0])}'" if odd else None
 
 
 def _bounded(part: _Part) -> bool:

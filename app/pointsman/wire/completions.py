@@ -68,7 +68,8 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     peek, said = _peek(body)
     fields = body_.fields(body)
     raw = bytes(fields["prompt"])
-    message = Message(role="user", digest=body_.digest(raw), size=len(raw), verdict=sense(raw))
+    verdict, rest = sense(raw), body_.rest(fields, _SENSED_APART, sense)
+    message = Message(role="user", digest=verdict.digest or body_.digest(raw), size=len(raw), verdict=verdict)
     return Request(
         id=id_,
         dialect=NAME,
@@ -79,9 +80,9 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
         max_tokens=_limit(peek),
         wants_usage=bool(peek.stream_options and peek.stream_options.include_usage),
         unpriced=body_.strange(fields, _PRICED),
-        rest=body_.rest(fields, _SENSED_APART, sense),
+        rest=rest.verdicts,
         last_user=said[: body_.LAST_USER],
-        digest=body_.whole(fields),
+        digest=body_.whole(fields, {**rest.digests, "prompt": message.digest}),
         hints=hints,
     )
 

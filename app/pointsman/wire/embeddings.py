@@ -43,20 +43,21 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     """The neutral request: a message for each input, and no output. Raises `BadRequest` that names the field."""
     peek = body_.peek(_bodies, body, NAME)
     raws, texts, counted = _inputs(peek.input)
-    messages = tuple(_message(raw, sense, seen=text is not None) for raw, text in zip(raws, texts, strict=True))
+    messages = tuple([_message(raw, sense, seen=text is not None) for raw, text in zip(raws, texts, strict=True)])
     fields = body_.fields(body)
+    rest = body_.rest(fields, _SENSED_APART, sense)
     return Request(
         id=id_,
         dialect=NAME,
         model=peek.model,
         stream=False,
         messages=messages,
-        size=sum(message.size for message in messages),
+        size=sum([message.size for message in messages]),
         unpriced=body_.strange(fields, _PRICED),
         extra_tokens=counted,
-        rest=body_.rest(fields, _SENSED_APART, sense),
+        rest=rest.verdicts,
         last_user=(texts[-1] or "")[: body_.LAST_USER],
-        digest=body_.whole(fields),
+        digest=body_.whole(fields, {**rest.digests, "input": body_.joined(messages)}),
         hints=hints,
     )
 
@@ -86,7 +87,8 @@ def _listed(found: list[msgspec.Raw], whole: bytes) -> tuple[list[bytes], list[s
 def _message(raw: bytes, sense: Sense, *, seen: bool) -> Message:
     """Tokens as numbers are counted by themselves; their digits say nothing that could be looked at."""
     verdict = sense(raw) if seen else Verdict()
-    return Message(role="user", digest=body_.digest(raw), size=len(raw) if seen else 0, verdict=verdict)
+    digest = verdict.digest or body_.digest(raw)
+    return Message(role="user", digest=digest, size=len(raw) if seen else 0, verdict=verdict)
 
 
 def splice(body: bytes, change: Change) -> bytes:

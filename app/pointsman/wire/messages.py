@@ -13,6 +13,7 @@ from pointsman.core.errors import BadRequest
 from pointsman.core.request import Hints, Message, Request
 from pointsman.wire import body as body_
 from pointsman.wire.body import Change, Sense
+from pointsman.wire.scan import UNREADABLE
 from pointsman.wire.shaping import shaped
 
 # Claude Code's first system block: it changes from request to request, so it belongs to no conversation.
@@ -30,8 +31,9 @@ _BLOCKS = frozenset(
 _TOOLS = ("custom", "function")
 _OWN_TOOLS = ("bash_", "text_editor_", "computer_", "memory_")
 _TOOL_PROMPT = 2_000  # tokens; the largest that the vendor names is under 1,000
-_SPEEDS = ("standard",)
-_PLACES = ("global", "not_available")
+_SERVICES = (None, "auto", "standard_only")
+_SPEEDS = (None, "standard")
+_PLACES = (None, "global", "not_available")
 _EDITS = ("clear_",)  # edits of the context that cost nothing; a compaction is a request of its own, told apart
 # Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
 _PRICED = frozenset(
@@ -96,8 +98,8 @@ class ThreadUnsupported(BadRequest):
 
 
 _bodies = msgspec.json.Decoder(_Body)
-_heads = msgspec.json.Decoder(_Head)
-_tools = msgspec.json.Decoder(_Tool)
+_heads, _all_heads = msgspec.json.Decoder(_Head), msgspec.json.Decoder(list[_Head])
+_tools = msgspec.json.Decoder(list[_Tool])
 _blocks = msgspec.json.Decoder(list[_Block])
 _edits = msgspec.json.Decoder(_Edits | None)
 _thoughts = msgspec.json.Decoder(_Thought)
@@ -109,28 +111,32 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     if bytes(peek.thread) not in (b"", b"null"):
         raise ThreadUnsupported("Message threads are not kept here. Send the whole conversation in 'messages'.")
     fields = body_.fields(body)
-    heads = [_head(raw, at) for at, raw in enumerate(peek.messages)]
-    said = [_message(bytes(raw), head, sense) for raw, head in zip(peek.messages, heads, strict=True)]
-    messages = (*_system(peek, fields, sense), *shaped(said, peek.messages))
-    tools = bytes(fields["tools"]) if peek.tools else b""
+    heads = body_.every(_all_heads, _head, peek.messages, fields["messages"])
+    blocks = [_all(head) for head in heads]
+    raws = [bytes(raw) for raw in peek.messages]
+    told = zip(raws, heads, blocks, strict=True)
+    said = shaped([_message(raw, head.role, found, sense) for raw, head, found in told], raws)
+    system = _system(peek, fields, sense)
+    kinds = [tool.type or "custom" for tool in _tools_of(peek.tools, fields)]
+    rest = body_.rest(fields, _SENSED_APART, sense)
     return Request(
         id=id_,
         dialect="messages",
         model=peek.model,
         stream=bool(peek.stream),
-        messages=messages,
-        size=len(body) - sum(len(bytes(raw)) - one.size for raw, one in zip(peek.messages, said, strict=True)),
+        messages=(*system, *said),
+        size=len(body) - sum(map(len, raws)) + sum([message.size for message in said]),
         max_tokens=body_.limit("max_tokens", (peek.max_tokens,)),
-        tools=len(peek.tools or ()),
-        tools_digest=body_.digest(tools) if tools else "",
+        tools=len(kinds),
+        tools_digest=rest.of_tools(fields) if kinds else "",
         schema=_wants_schema(peek),
         wants_usage=True,
-        unpriced=_unpriced(peek, heads, fields),
-        extra_tokens=sum(_TOOL_PROMPT for tool in peek.tools or () if _kind(tool).startswith(_OWN_TOOLS)),
-        rest=body_.rest(fields, _SENSED_APART, sense),
-        last_user=next((_said(head) for head in reversed(heads) if head.role == "user"), "")[: body_.LAST_USER],
+        unpriced=_unpriced(peek, fields, kinds, blocks),
+        extra_tokens=_TOOL_PROMPT * sum([kind.startswith(_OWN_TOOLS) for kind in kinds]),
+        rest=rest.verdicts,
+        last_user=_last_said(heads)[: body_.LAST_USER],
         system=bytes(fields.get("system", b""))[: body_.SYSTEM].decode("utf-8", "replace"),
-        digest=body_.whole({**fields, "system": msgspec.Raw(_lasting(peek, bytes(fields.get("system", b""))))}),
+        digest=body_.whole(fields, {**rest.digests, "system": body_.joined(system), "messages": body_.joined(said)}),
         hints=hints,
     )
 
@@ -140,7 +146,9 @@ def _system(peek: _Body, fields: body_.Fields, sense: Sense) -> list[Message]:
     if not peek.system:
         return []
     raw = bytes(fields["system"])
-    return [Message(role="system", digest=body_.digest(_lasting(peek, raw)), size=len(raw), verdict=sense(raw))]
+    verdict, lasting = sense(raw), _lasting(peek, raw)
+    digest = (verdict.digest if lasting is raw else "") or body_.digest(lasting)
+    return [Message(role="system", digest=digest, size=len(raw), verdict=verdict)]
 
 
 def _lasting(peek: _Body, system: bytes) -> bytes:
@@ -153,30 +161,38 @@ def _lasting(peek: _Body, system: bytes) -> bytes:
 def _head(raw: msgspec.Raw, at: int) -> _Head:
     try:
         return _heads.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadRequest(f"Message {at + 1} does not fit Anthropic messages: it needs a role.") from None
 
 
-def _message(raw: bytes, head: _Head, sense: Sense) -> Message:
-    pictures = [block for block in _all(head) if block.type == "image"]
-    inline = sum(len(one.source.data) for one in pictures if isinstance(one.source, _Source))
+def _message(raw: bytes, role: str, blocks: list[_Block], sense: Sense) -> Message:
+    verdict, images, inline = sense(raw), 0, 0
+    for block in blocks:
+        if block.type == "image":
+            images += 1
+            inline += len(block.source.data) if isinstance(block.source, _Source) else 0
     return Message(
-        role=head.role,
-        digest=body_.digest(raw),
+        role=role,
+        digest=verdict.digest or body_.digest(raw),
         size=max(0, len(raw) - inline),
-        images=len(pictures),
-        verdict=sense(raw),
+        images=images,
+        verdict=verdict,
     )
 
 
 def _all(head: _Head) -> list[_Block]:
     """All blocks of a message, those inside tool results too."""
-    found = head.content if isinstance(head.content, list) else []
-    return [*found, *(inner for block in found for inner in _inside(block))]
+    if isinstance(head.content, str):
+        return []
+    found = head.content.copy()
+    for block in head.content:
+        if block.type == "tool_result":
+            found += _inside(block)
+    return found
 
 
 def _inside(block: _Block) -> list[_Block]:
-    if block.type != "tool_result" or not bytes(block.content).startswith(b"["):
+    if not bytes(block.content).startswith(b"["):
         return []
     try:
         return _blocks.decode(block.content)
@@ -184,11 +200,14 @@ def _inside(block: _Block) -> list[_Block]:
         return [_Block(type="tool result that cannot be read")]
 
 
-def _said(head: _Head) -> str:
-    """What the person said: the text of a user message, without the results of tools."""
-    if isinstance(head.content, str):
-        return head.content
-    return "\n".join(block.text for block in head.content if block.type == "text")
+def _last_said(heads: list[_Head]) -> str:
+    """What the person said last: the text of a user message, without the results of tools."""
+    for head in reversed(heads):
+        if head.role == "user":
+            if isinstance(head.content, str):
+                return head.content
+            return "\n".join([block.text for block in head.content if block.type == "text"])
+    return ""
 
 
 def _wants_schema(peek: _Body) -> bool:
@@ -196,30 +215,31 @@ def _wants_schema(peek: _Body) -> bool:
     return bool(peek.output_format or config.get("format"))
 
 
-def _unpriced(peek: _Body, heads: list[_Head], fields: body_.Fields) -> str | None:
+def _unpriced(peek: _Body, fields: body_.Fields, tools: list[str], blocks: list[list[_Block]]) -> str | None:
     """What may cost money that tokens do not show. Names are cut: they are the client's text."""
     for value, usual, what in (
-        (peek.service_tier, ("auto", "standard_only"), "this service tier"),
+        (peek.service_tier, _SERVICES, "this service tier"),
         (peek.speed, _SPEEDS, "this speed"),
         (peek.inference_geo, _PLACES, "this place of inference"),
     ):
-        if value is not None and value not in usual:
+        if value not in usual:
             return what
     if found := body_.strange(fields, _PRICED):
         return found
     if not _only_clears(bytes(peek.context_management)):
         return "this edit of the context"
-    kinds = (_kind(tool) for tool in peek.tools or ())
-    tool = next((kind for kind in kinds if kind not in _TOOLS and not kind.startswith(_OWN_TOOLS)), None)
-    if tool is not None:
-        return f"a tool of type '{body_.plain(tool)}'"
-    block = next((block for head in heads for block in _all(head) if not _bounded(block)), None)
-    return None if block is None else f"a block of type '{body_.plain(block.type)}'"
+    for kind in tools:
+        if kind not in _TOOLS and not kind.startswith(_OWN_TOOLS):
+            return f"a tool of type '{body_.plain(kind)}'"
+    odd = [block.type for of_one in blocks for block in of_one if not _bounded(block)]
+    return f"a block of type '{body_.plain(odd[0])}'" if odd else None
 
 
 def _only_clears(given: bytes) -> bool:
+    if not given:
+        return True
     try:
-        known = _edits.decode(given or b"null") or _Edits()
+        known = _edits.decode(given) or _Edits()
     except msgspec.DecodeError:
         return False
     return all((edit.type or "").startswith(_EDITS) for edit in known.edits or ())
@@ -235,9 +255,9 @@ def _bounded(block: _Block) -> bool:
     return block.type in _BLOCKS
 
 
-def _kind(tool: msgspec.Raw) -> str:
+def _tools_of(tools: list[msgspec.Raw] | None, fields: body_.Fields) -> list[_Tool]:
     try:
-        return _tools.decode(tool).type or "custom"
+        return _tools.decode(fields["tools"]) if tools else []
     except msgspec.DecodeError:
         raise BadRequest("A tool does not fit Anthropic messages: it must be an object.") from None
 

@@ -7,6 +7,7 @@ role `system`; items that are not messages have the role of who made them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from pointsman.core.errors import BadRequest
 from pointsman.core.request import Hints, Message, Request
 from pointsman.wire import body as body_
 from pointsman.wire.body import Change, Sense
+from pointsman.wire.scan import UNREADABLE
 from pointsman.wire.shaping import shaped
 
 # Reasoning that another model wrote for a client of this dialect: its vendor would look for it in vain.
@@ -27,6 +29,7 @@ _RESULTS = (
 )
 COMPACTIONS = ("compaction", "compaction_summary", "context_compaction")
 """What clients call the item that stands for a conversation. Only its maker can read what it holds."""
+_SEALS = frozenset(COMPACTIONS)
 # Items whose tokens their bytes bound. Any other may stand for text that is not in the request.
 _ITEMS = frozenset(
     [
@@ -34,6 +37,7 @@ _ITEMS = frozenset(
         *("apply_patch_call", "additional_tools", "tool_search_call", "compaction_trigger", *COMPACTIONS, *_RESULTS),
     ]
 )
+_USER, _SYSTEM = ("user",), ("system", "developer")
 _TOOLS = ("function", "custom", "namespace", "local_shell", "shell", "apply_patch", "tool_search")
 # Fields whose cost is in the tokens that are bounded here. Any other may change model or price.
 _PRICED = frozenset(
@@ -105,7 +109,7 @@ class _Reasoning(msgspec.Struct, frozen=True):
 
 
 _bodies = msgspec.json.Decoder(_Body)
-_items = msgspec.json.Decoder(_Item)
+_items, _all_items = msgspec.json.Decoder(_Item), msgspec.json.Decoder(list[_Item])
 _tools = msgspec.json.Decoder(_Tool)
 _thoughts = msgspec.json.Decoder(_Thought)
 
@@ -116,26 +120,28 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
     _stateless(peek)
     fields = body_.fields(body)
     raws, items = _all(peek, fields)
-    messages = shaped([_message(bytes(raw), item, sense) for raw, item in zip(raws, items, strict=True)], raws)
-    tools = b"".join(bytes(tool) for tool in peek.tools or ())
+    pieces = [_pieces(item) for item in items]
+    told = zip(raws, items, pieces, strict=True)
+    messages = shaped([_message(raw, item, parts, sense) for raw, item, parts in told], raws)
+    rest = body_.rest(fields, _SENSED_APART, sense)
     return Request(
         id=id_,
         dialect="responses",
         model=peek.model,
         stream=bool(peek.stream),
         messages=messages,
-        size=len(body) - sum(len(bytes(raw)) - one.size for raw, one in zip(raws, messages, strict=True)),
+        size=len(body) - sum(map(len, raws)) + sum([message.size for message in messages]),
         max_tokens=body_.limit("max_output_tokens", (peek.max_output_tokens,)),
-        tools=len(peek.tools or ()) + sum(len(item.tools or ()) for item in items),
-        tools_digest=body_.digest(tools) if tools else "",
+        tools=len(peek.tools or ()) + sum([len(item.tools) for item in items if item.tools]),
+        tools_digest=rest.of_tools(fields) if peek.tools else "",
         schema=bool(peek.text and peek.text.format and peek.text.format.type != "text"),
         wants_usage=True,
-        unpriced=_unpriced(peek, items, fields),
-        sealed=any(item.type in COMPACTIONS for item in items),
-        rest=body_.rest(fields, _SENSED_APART, sense),
-        last_user=next((_said(item) for item in reversed(items) if item.role == "user"), "")[: body_.LAST_USER],
-        system=next((_said(item) for item in items if item.role in ("system", "developer")), "")[: body_.SYSTEM],
-        digest=body_.whole(fields),
+        unpriced=_unpriced(peek, fields, items, pieces),
+        sealed=not _SEALS.isdisjoint([item.type for item in items]),
+        rest=rest.verdicts,
+        last_user=_first_said(reversed(items), _USER)[: body_.LAST_USER],
+        system=_first_said(items, _SYSTEM)[: body_.SYSTEM],
+        digest=body_.whole(fields, _known(fields, rest.digests, messages)),
         hints=hints,
     )
 
@@ -149,39 +155,48 @@ def _stateless(peek: _Body) -> None:
         raise BadRequest("'background' is no part of a request that is answered now. Send it without.")
 
 
-def _all(peek: _Body, fields: body_.Fields) -> tuple[list[msgspec.Raw], list[_Item]]:
+def _all(peek: _Body, fields: body_.Fields) -> tuple[list[bytes], list[_Item]]:
     """All items with their bytes; the instructions are the first."""
-    raws: list[msgspec.Raw] = []
+    raws: list[bytes] = []
     items: list[_Item] = []
     if peek.instructions:
-        raws.append(fields["instructions"])
+        raws.append(bytes(fields["instructions"]))
         items.append(_Item(role="system", content=peek.instructions))
     if isinstance(peek.input, str):
-        raws.append(fields.get("input", msgspec.Raw(b'""')))
+        raws.append(bytes(fields.get("input", b'""')))
         items.append(_Item(role="user", content=peek.input))
     else:
-        raws += peek.input
-        items += [_item(raw, at) for at, raw in enumerate(peek.input)]
+        raws += [bytes(raw) for raw in peek.input]
+        items += body_.every(_all_items, _item, peek.input, fields.get("input", b"[]"))
     return raws, items
 
 
 def _item(raw: msgspec.Raw, at: int) -> _Item:
     try:
         return _items.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise BadRequest(f"Item {at + 1} of 'input' does not fit responses: it needs a type or a role.") from None
 
 
-def _message(raw: bytes, item: _Item, sense: Sense) -> Message:
-    pictures = [part.image_url or "" for part in _pieces(item) if part.type == "input_image"]
-    inline = sum(len(url) for url in pictures if url.startswith("data:image/"))
+def _message(raw: bytes, item: _Item, parts: list[_Part], sense: Sense) -> Message:
+    verdict, images, inline = sense(raw), 0, 0
+    for part in parts:
+        if part.type == "input_image":
+            images += 1
+            inline += len(part.image_url) if part.image_url and part.image_url.startswith("data:image/") else 0
     return Message(
         role=item.role or ("tool" if item.type in _RESULTS else "assistant"),
-        digest=body_.digest(raw),
+        digest=verdict.digest or body_.digest(raw),
         size=max(0, len(raw) - inline),
-        images=len(pictures),
-        verdict=sense(raw),
+        images=images,
+        verdict=verdict,
     )
+
+
+def _known(fields: body_.Fields, digests: dict[str, str], messages: tuple[Message, ...]) -> dict[str, str]:
+    """What stands for fields in the digest of all of them: the instructions are the first message."""
+    said = body_.joined(messages)
+    return {**digests, **{name: said for name in ("instructions", "input") if name in fields}}
 
 
 def _pieces(item: _Item) -> list[_Part]:
@@ -195,13 +210,16 @@ def _pieces(item: _Item) -> list[_Part]:
         return [_Part(type="output that cannot be read")]
 
 
-def _said(item: _Item) -> str:
-    if isinstance(item.content, str):
-        return item.content
-    return "\n".join(part.text for part in item.content or ())
+def _first_said(items: Iterable[_Item], roles: tuple[str, ...]) -> str:
+    for item in items:
+        if item.role in roles:
+            if isinstance(item.content, str):
+                return item.content
+            return "\n".join([part.text for part in item.content or ()])
+    return ""
 
 
-def _unpriced(peek: _Body, items: list[_Item], fields: body_.Fields) -> str | None:
+def _unpriced(peek: _Body, fields: body_.Fields, items: list[_Item], pieces: list[list[_Part]]) -> str | None:
     """What may cost money that tokens do not show. Names are cut: they are the client's text."""
     if peek.service_tier not in (None, "auto", "default", "flex"):
         return "this service tier"
@@ -209,14 +227,14 @@ def _unpriced(peek: _Body, items: list[_Item], fields: body_.Fields) -> str | No
         return "this mode of reasoning"
     if found := body_.strange(fields, _PRICED):
         return found
-    offered = [*(peek.tools or ()), *(tool for item in items for tool in item.tools or ())]
-    if found := next((found for tool in offered if (found := _hosted(tool))), None):
+    offered = [tool for tools in (peek.tools, *[item.tools for item in items]) for tool in tools or ()]
+    if found := _first_hosted(offered):
         return found
-    item = next((item for item in items if item.type not in _ITEMS), None)
-    if item is not None:
-        return f"an item of type '{body_.plain(item.type)}'"
-    part = next((part for item in items for part in _pieces(item) if not _bounded(part)), None)
-    return None if part is None else f"a part of type '{body_.plain(part.type)}'"
+    odd = [item.type for item in items if item.type not in _ITEMS]
+    if odd:
+        return f"an item of type '{body_.plain(odd[0])}'"
+    odd = [part.type for parts in pieces for part in parts if not _bounded(part)]
+    return f"a part of type '{body_.plain(odd[0])}'" if odd else None
 
 
 def _bounded(part: _Part) -> bool:
@@ -234,7 +252,14 @@ def _hosted(raw: msgspec.Raw) -> str | None:
         return f"a tool of type '{body_.plain(tool.type)}' at the provider's"
     if tool.type == "tool_search" and tool.execution != "client":
         return "a search for tools at the provider's"
-    return next((found for inner in tool.tools or () if (found := _hosted(inner))), None)
+    return _first_hosted(tool.tools or ())
+
+
+def _first_hosted(tools: Iterable[msgspec.Raw]) -> str | None:
+    for tool in tools:
+        if found := _hosted(tool):
+            return found
+    return None
 
 
 def _tool(raw: msgspec.Raw) -> _Tool:

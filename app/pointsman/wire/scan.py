@@ -30,6 +30,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 NOTHING = Seen()
+_CONTENT, _ENDED = Seen(content=True), Seen(content=True, done=True)
 
 
 class Scan:
@@ -51,13 +52,14 @@ class Scan:
         """Take one event's data, or the body of an answer that is not streamed."""
         raise NotImplementedError
 
-    def _inside(self, total: int | None, output: int | None, details: _PromptDetails) -> bool:
+    def _inside(self, total: int | None, output: int | None, read: int, details: _PromptDetails | None) -> bool:
         """Usage of a dialect that counts cached tokens inside the input. False where it makes no sense."""
         if total is None or output is None or not (_sane(total) and _sane(output)):
             return False
-        read = max(0, min(details.cached_tokens or 0, total))
-        kept = max(0, min(details.cache_write_tokens or 0, total - read))
-        long = max(0, min(details.long, kept))
+        read, kept, long = max(0, min(read, total)), 0, 0
+        if details is not None:
+            kept = max(0, min(details.cache_write_tokens or 0, total - read))
+            long = max(0, min(details.long, kept))
         self.meters = Meters(
             fresh_input=total - read - kept,
             cache_read=read,
@@ -135,13 +137,13 @@ class ChatScan(Scan):
             return NOTHING
         if chunk.usage is not None:
             self._usage(chunk.usage)
+        content = False
         for choice in chunk.choices or ():
             self._choice(choice)
-        return Seen(
-            content=any(_has_content(choice) for choice in chunk.choices or ()),
-            usage_only=chunk.usage is not None and not chunk.choices,
-            error=chunk.error is not None,
-        )
+            content = content or _has_content(choice)
+        if chunk.error is None and (chunk.choices or chunk.usage is None):
+            return _CONTENT if content else NOTHING
+        return Seen(content, chunk.usage is not None and not chunk.choices, chunk.error is not None)
 
     def _choice(self, choice: _Choice) -> None:
         """Where several answers come at once, the whole is there with the last of them."""
@@ -153,11 +155,12 @@ class ChatScan(Scan):
         self.finish = self._reason if self._begun == self._ended else None
 
     def _usage(self, usage: _ChatUsage) -> None:
-        details = usage.prompt_tokens_details or _PromptDetails()
-        self.reasoning = (usage.completion_tokens_details or _OutputDetails()).reasoning_tokens or 0
-        if details.cached_tokens is None:  # DeepSeek's own name for it
-            details = msgspec.structs.replace(details, cached_tokens=usage.prompt_cache_hit_tokens)
-        if self._inside(usage.prompt_tokens, _output(usage), details):
+        details, spent = usage.prompt_tokens_details, usage.completion_tokens_details
+        self.reasoning = (spent.reasoning_tokens or 0) if spent is not None else 0
+        read = details.cached_tokens if details is not None else None
+        if read is None:  # DeepSeek's own name for it
+            read = usage.prompt_cache_hit_tokens
+        if self._inside(usage.prompt_tokens, _output(usage), read or 0, details):
             self.cost = _told_cost(usage) or None  # a cost of nothing for tokens is a bill that comes another way
 
 
@@ -212,7 +215,8 @@ class ResponsesScan(Scan):
         kind = event.type or ""
         if event.object == "response":
             spoken = event.status != "failed" or bytes(event.output) not in _NO_OUTPUT
-            return msgspec.structs.replace(self._ended(_Response(event.status, event.usage)), content=spoken)
+            ended = self._ended(_Response(event.status, event.usage))
+            return ended if spoken else msgspec.structs.replace(ended, content=False)
         if kind in ("response.failed", "error"):
             self._ended(event.response or _Response())
             return Seen(error=True)
@@ -223,13 +227,14 @@ class ResponsesScan(Scan):
     def _ended(self, response: _Response) -> Seen:
         usage = response.usage
         if usage is not None:
-            details = usage.input_tokens_details or _PromptDetails()
-            self.reasoning = (usage.output_tokens_details or _OutputDetails()).reasoning_tokens or 0
-            known = self._inside(usage.input_tokens, usage.output_tokens, details)
+            details, spent = usage.input_tokens_details, usage.output_tokens_details
+            self.reasoning = (spent.reasoning_tokens or 0) if spent is not None else 0
+            read = (details.cached_tokens or 0) if details is not None else 0
+            known = self._inside(usage.input_tokens, usage.output_tokens, read, details)
             self.cost = (_told_cost(usage) or None) if known else None
         if response.status in _ENDS:
             self.finish = response.status
-        return Seen(content=True, done=True, error=response.status == "failed")
+        return Seen(content=True, done=True, error=True) if response.status == "failed" else _ENDED
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -276,7 +281,7 @@ class MessagesScan(Scan):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told = _MessagesUsage()
+        self._told: _MessagesUsage | None = None
 
     def data(self, data: bytes) -> Seen:
         """Take one event, or a whole message."""
@@ -288,29 +293,39 @@ class MessagesScan(Scan):
         stopped = event.stop_reason or (event.delta.stop_reason if event.delta else None)
         self.finish = stopped or self.finish
         started = event.content_block is not None and event.content_block.type != "text"
-        return Seen(
-            content=started or event.type in ("content_block_delta", "message") or stopped is not None,
-            error=event.type == "error",
-            done=event.type == "message_stop",
-        )
+        content = started or event.type in ("content_block_delta", "message") or stopped is not None
+        if event.type in ("error", "message_stop"):
+            return Seen(content=content, error=event.type == "error", done=event.type == "message_stop")
+        return _CONTENT if content else NOTHING
 
     def _usage(self, usage: _MessagesUsage | None) -> None:
         if usage is None:
             return
-        new = {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}
-        self._told = told = msgspec.structs.replace(self._told, **new)
-        split = told.cache_creation or _Written()
-        long = split.ephemeral_1h_input_tokens or 0
-        written = max(told.cache_creation_input_tokens or 0, long + (split.ephemeral_5m_input_tokens or 0))
-        counts = told.input_tokens, told.cache_read_input_tokens or 0, written - long, long, told.output_tokens
-        if all(_sane(count) for count in counts):
-            fresh, read, short, kept, output = (count or 0 for count in counts)
-            self.meters = Meters(
-                fresh_input=fresh, cache_read=read, cache_write_short=short, cache_write_long=kept, output=output
-            )
-            self.cost = _told_cost(told) or None
-        else:
-            self.meters = None
+        if self._told is not None:
+            new = {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}
+            usage = msgspec.structs.replace(self._told, **new)
+        self._told = usage
+        self.meters = _beside(usage)
+        if self.meters is not None:
+            self.cost = _told_cost(usage) or None
+
+
+def _beside(usage: _MessagesUsage) -> Meters | None:
+    """Usage of the dialect that counts cached tokens beside the input; None where it makes no sense."""
+    read, split, long, short = usage.cache_read_input_tokens or 0, usage.cache_creation, 0, 0
+    if split is not None:
+        long, short = split.ephemeral_1h_input_tokens or 0, split.ephemeral_5m_input_tokens or 0
+    short = max(usage.cache_creation_input_tokens or 0, long + short) - long
+    for count in (usage.input_tokens, read, short, long, usage.output_tokens):
+        if not _sane(count):
+            return None
+    return Meters(
+        fresh_input=usage.input_tokens or 0,
+        cache_read=read,
+        cache_write_short=short,
+        cache_write_long=long,
+        output=usage.output_tokens or 0,
+    )
 
 
 def _sane(tokens: int | None) -> bool:
@@ -319,9 +334,10 @@ def _sane(tokens: int | None) -> bool:
 
 def _has_content(choice: _Choice) -> bool:
     """Whether the person would see something of it, or it ends the answer."""
+    if choice.text or choice.finish_reason is not None:
+        return True
     said = choice.delta or choice.message or {}
-    spoken = any(value for key, value in said.items() if key != "role")
-    return spoken or bool(choice.text) or choice.finish_reason is not None
+    return any([value for key, value in said.items() if key != "role"])  # noqa: C419 a generator costs more than it saves
 
 
 def _told_cost(usage: _ChatUsage | _ResponsesUsage | _MessagesUsage) -> int | None:

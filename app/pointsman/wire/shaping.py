@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,12 @@ from pointsman.core.request import Message
 from pointsman.core.shape import Shape, called, newest, said
 
 _CALLS = ("tool_use", "function_call", "custom_tool_call", "local_shell_call")  # blocks and items that call a tool
+_KINDS = ("function", "custom", "function_call")  # what holds a name and arguments
 _SYSTEM = ("system", "developer")
+_MOST_KNOWN = 4_096
+_known: dict[
+    tuple[str, str], Shape
+] = {}  # of messages seen before, by digest and role: what is sent again is not read again
 _TEXT = ("content", "text", "output", "refusal")  # where text stands in messages, parts, results and items
 
 
@@ -31,26 +36,39 @@ def shape(message: Message, raw: bytes | msgspec.Raw) -> Shape:
     """The shape of one message. One with a picture is only like itself; so is one that cannot be read."""
     if message.images:
         return Shape(message.digest, message.digest)
+    key = message.digest, message.role
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = _shape(message, raw)
+    return found
+
+
+def _shape(message: Message, raw: bytes | msgspec.Raw) -> Shape:
     try:
         value = msgspec.json.decode(raw)
-        calls = list(_calls(value))
-        turn = message.role == "user" and b"tool_result" not in bytes(raw)
-        return called(calls) if calls else said("\n".join(_texts(value)), turn=turn)
+        calls = _calls(value)
+        if calls:
+            return called(calls)
+        return said("\n".join(_texts(value)), turn=message.role == "user" and bytes(raw).find(b"tool_result") < 0)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Shape(message.digest, message.digest)
 
 
-def _calls(value: Any) -> Iterator[tuple[str, str]]:
+def _calls(value: Any) -> list[tuple[str, str]]:
     """Name and arguments of each call of a tool."""
     if not isinstance(value, dict):
-        return
-    blocks = value.get("content")
-    for call in (value, *_dicts(value.get("tool_calls")), *_dicts(blocks)):
+        return []
+    found = []
+    for call in (value, *_dicts(value.get("tool_calls")), *_dicts(value.get("content"))):
         if call.get("type") in _CALLS:
-            yield _call(call)
-        for kind in ("function", "custom", "function_call"):
-            if isinstance(call.get(kind), dict):
-                yield _call(call[kind])
+            found.append(_call(call))
+        for kind in _KINDS:
+            named = call.get(kind)
+            if isinstance(named, dict):
+                found.append(_call(named))
+    return found
 
 
 def _call(named: dict[str, Any]) -> tuple[str, str]:
@@ -63,14 +81,16 @@ def _dicts(value: Any) -> Iterable[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> list[str]:
     """The texts that are read: not ids, not kinds, not what the model thought."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
+        return [value]
+    texts: list[str] = []
+    if isinstance(value, list):
         for one in value:
-            yield from _texts(one)
+            texts += _texts(one)
     elif isinstance(value, dict) and value.get("type") != "reasoning":
         for key in _TEXT:
             if key in value:
-                yield from _texts(value[key])
+                texts += _texts(value[key])
+    return texts
