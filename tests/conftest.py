@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ for _name in list(os.environ):
 for _name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
     for _spelt in (_name, _name.lower()):
         os.environ.pop(_spelt, None)
+
+# A program that a test starts finds what the first one compiled; without, each start of a gateway compiles it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A deadline would make a busy machine fail a test that is right.
 settings.register_profile("pointsman", deadline=None, print_blob=True)

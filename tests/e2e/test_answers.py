@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from pointsman.wire import admin
+from tests.e2e.conftest import Agent
 from tests.fakes.fake_upstream import FakeUpstream
 from tests.fakes.home import Home, target
 
@@ -25,16 +23,6 @@ TARGETS = "".join(
         '\n[aliases]\neither = ["long", "low"]\n',
     ]
 )
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Home]:
-    """A gateway whose models give long answers."""
-    place = Home(tmp_path, upstream.base_url, TARGETS)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
 
 
 def post(gateway: Home, key: str, model: str, text: str = "Hello") -> httpx.Response:
@@ -69,58 +57,56 @@ def forwarded(upstream: FakeUpstream) -> Any:
     return sent if isinstance(sent, dict) else json.loads(sent)
 
 
-def test_a_shortened_answer_says_so(gateway: Home, upstream: FakeUpstream) -> None:
+def test_a_shortened_answer_says_so(gateway: Home, agent: Agent, upstream: FakeUpstream) -> None:
     """The limit that went upstream is what headroom pays for, and the answer's reason names the cap."""
-    gateway.command(admin.SetCap(name="Daily", limit=DOLLAR, at_limit="shorten"))
-    answer = post(gateway, gateway.agent(), "long")
+    gateway.command(agent.cap(DOLLAR, at_limit="shorten"))
+    answer = post(gateway, agent.key, "long")
     assert answer.status_code == 200, answer.text
-    assert "answer limited to 10000 tokens by the Daily cap" in answer.headers["x-pointsman-reason"]
+    assert "answer limited to 10000 tokens by the daily cap" in answer.headers["x-pointsman-reason"]
     assert "10000" in json.dumps(forwarded(upstream))
     assert gateway.snapshot().caps[0].spent == 2_000
 
 
-def test_a_cheaper_target_answers(gateway: Home) -> None:
+def test_a_cheaper_target_answers(gateway: Home, agent: Agent) -> None:
     """The cap names no refusal and no question: the plan's cheaper target fits."""
-    gateway.command(admin.SetCap(name="Daily", limit=DOLLAR, at_limit="cheaper"))
-    answer = post(gateway, gateway.agent(), "either")
+    gateway.command(agent.cap(DOLLAR, at_limit="cheaper"))
+    answer = post(gateway, agent.key, "either")
     assert (answer.status_code, answer.headers["x-pointsman-target"]) == (200, "low")
     assert "low instead of long" in answer.headers["x-pointsman-reason"]
 
 
-def test_a_price_from_the_command_line(gateway: Home) -> None:
+def test_a_price_from_the_command_line(gateway: Home, agent: Agent) -> None:
     """The waiting request goes on at that price, the next one does not ask, and the file holds it."""
-    gateway.command(admin.SetCap(name="Daily", limit=DOLLAR))
-    key = gateway.agent()
-    question, answer = approved(gateway, key, "unpriced", "--price-in", "0", "--price-out", "15.00")
+    gateway.command(agent.cap(DOLLAR))
+    question, answer = approved(gateway, agent.key, "unpriced", "--price-in", "0", "--price-out", "15.00")
     assert (question.kind, answer.status_code) == ("price", 200)
     assert gateway.snapshot().caps[0].spent == 300
-    assert post(gateway, key, "unpriced", "again").status_code == 200
+    assert post(gateway, agent.key, "unpriced", "again").status_code == 200
     assert "output = 15.0" in (gateway.folder / "home" / "models.toml").read_text("utf-8")
     assert [row["reason"] for row in gateway.audit() if row["kind"] == "price"]
 
 
-def test_a_rule_from_the_command_line(gateway: Home) -> None:
+def test_a_rule_from_the_command_line(gateway: Home, agent: Agent) -> None:
     """Always: the rule is in the person's file, listed, spent by the next request, and taken back."""
-    gateway.command(admin.SetCap(name="Daily", limit=DOLLAR))
-    key = gateway.agent()
-    question, answer = approved(gateway, key, "long", "--scope", "always", "--amount", "2.00", "--yes")
+    gateway.command(agent.cap(DOLLAR))
+    question, answer = approved(gateway, agent.key, "long", "--scope", "always", "--amount", "2.00", "--yes")
     assert answer.status_code == 200
     assert question.allowance is not None
     written = question.allowance.replace("over = 1.0", "over = 2.0")
     assert written in (gateway.folder / "home" / "models.toml").read_text("utf-8")
-    assert post(gateway, key, "long", "again").status_code == 200
+    assert post(gateway, agent.key, "long", "again").status_code == 200
     [rule] = gateway.command(admin.Listing("grants"))
-    assert (rule["scope"], rule["cap"], rule["amount"]) == ("always", "Daily", 2 * DOLLAR)
+    assert (rule["scope"], rule["cap"], rule["amount"]) == ("always", "daily", 2 * DOLLAR)
     assert gateway.run("approvals", "revoke", rule["id"])[0] == 0
     assert gateway.command(admin.Listing("grants")) == []
 
 
-def test_an_agent_and_model_for_a_time(gateway: Home) -> None:
+def test_an_agent_and_model_for_a_time(gateway: Home, agent: Agent) -> None:
     """Any request of the agent with this model, and no other agent's."""
-    gateway.command(admin.SetCap(name="Daily", limit=DOLLAR))
-    key = gateway.agent()
-    _, answer = approved(gateway, key, "long", "--scope", "agent", "--amount", "3.00", "--for", "10m")
+    gateway.command(agent.cap(DOLLAR))
+    _, answer = approved(gateway, agent.key, "long", "--scope", "agent", "--amount", "3.00", "--for", "10m")
     assert answer.status_code == 200
-    assert post(gateway, key, "long", "another conversation").status_code == 200
+    assert post(gateway, agent.key, "long", "another conversation").status_code == 200
     [grant] = gateway.command(admin.Listing("grants"))
-    assert grant["bound"] == "tester, long"
+    assert grant["bound"] == f"{agent.name}, long"
+    assert gateway.run("approvals", "revoke", grant["id"])[0] == 0

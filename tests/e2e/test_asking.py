@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from pointsman.wire import admin
+from tests.e2e.conftest import Agent
 from tests.fakes.fake_upstream import FakeUpstream
 from tests.fakes.home import Home
 
@@ -21,9 +22,9 @@ HELLO = [{"role": "user", "content": "Hello"}]
 class Asking:
     """An agent that asks from threads, and the person who is asked."""
 
-    def __init__(self, gateway: Home) -> None:
-        self.gateway = gateway
-        self.client = openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), timeout=60)
+    def __init__(self, gateway: Home, agent: Agent) -> None:
+        self.gateway, self.agent = gateway, agent
+        self.client = openai.OpenAI(base_url=gateway.runtime.address, api_key=agent.key, timeout=60)
         self.pool = ThreadPoolExecutor(4)
 
     def close(self) -> None:
@@ -33,7 +34,7 @@ class Asking:
 
     def spend(self) -> None:
         """Have $0.03 left of $1.00; what costs $0.10 is over the cap then."""
-        self.gateway.command(admin.SetCap(name="daily", limit=DOLLAR))
+        self.gateway.command(self.agent.cap(DOLLAR))
         self.client.chat.completions.create(model="big", messages=HELLO)
 
     def send(self, model: str = "dime", text: str = "Hello") -> Future[Any]:
@@ -63,9 +64,9 @@ class Asking:
 
 
 @pytest.fixture
-def uncapped(gateway: Home) -> Iterator[Asking]:
+def uncapped(gateway: Home, agent: Agent) -> Iterator[Asking]:
     """Nothing is spent, and no cap stands."""
-    one = Asking(gateway)
+    one = Asking(gateway, agent)
     yield one
     one.close()
 
@@ -81,7 +82,7 @@ def test_the_question_says_who_what_and_how_much(asking: Asking) -> None:
     """Who, what, at most how much, what is left, and how long it waits."""
     running = asking.send()
     asked = asking.answer("deny")
-    assert (asked.agent, asked.model, asked.at_most, asked.over) == ("tester", "dime", 100_000, 70_000)
+    assert (asked.agent, asked.model, asked.at_most, asked.over) == (asking.agent.name, "dime", 100_000, 70_000)
     assert asked.cap is not None
     assert (asked.cap.left, asked.cap.spent) == (30_000, 970_000)
     assert 40 < asked.waits_until - asked.asked <= 45
@@ -121,7 +122,8 @@ def test_deny_is_one_clean_402(asking: Asking, upstream: FakeUpstream) -> None:
     assert refused.value.response.headers["x-should-retry"] == "false"
     assert "It was denied." in str(refused.value)
     assert len(upstream.requests) == before
-    assert len([row for row in asking.gateway.audit() if row["outcome"] == "refused"]) == 1
+    rows = [row for row in asking.gateway.audit() if row["agent"] == asking.agent.name]
+    assert len([row for row in rows if row["outcome"] == "refused"]) == 1
 
 
 def test_local_answers_it_here(asking: Asking) -> None:
@@ -157,7 +159,7 @@ def test_a_session_allowance_covers_its_session_only(asking: Asking) -> None:
 
 def test_the_soft_mark_asks_where_the_rule_says_so(uncapped: Asking) -> None:
     """Past 80 % a cap whose rule says `ask` asks although the request fits."""
-    uncapped.gateway.command(admin.SetCap(name="daily", limit=DOLLAR * 12 // 10, at_soft="ask"))
+    uncapped.gateway.command(uncapped.agent.cap(DOLLAR * 12 // 10, at_soft="ask"))
     first = uncapped.send("big")
     assert uncapped.answer("approve").kind == "soft"
     assert first.result(30).status_code == 200

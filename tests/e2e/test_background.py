@@ -7,14 +7,15 @@ from typing import Any
 import openai
 import pytest
 
+from tests.e2e.conftest import Agent
 from tests.fakes.fake_upstream import FakeUpstream
 from tests.fakes.home import Home
 
 
 @pytest.fixture
-def client(gateway: Home) -> Any:
+def client(gateway: Home, agent: Agent) -> Any:
     """The SDK."""
-    with openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), max_retries=0) as one:
+    with openai.OpenAI(base_url=gateway.runtime.address, api_key=agent.key, max_retries=0) as one:
         yield one
 
 
@@ -41,16 +42,16 @@ def test_cancelled_it_stops_upstream_and_settles(gateway: Home, upstream: FakeUp
         client.responses.create(model="dime", input="Go on", previous_response_id=made.id)
 
 
-def test_it_outlives_its_client(gateway: Home, upstream: FakeUpstream, client: openai.OpenAI) -> None:
+def test_it_outlives_its_client(gateway: Home, upstream: FakeUpstream, agent: Agent, client: openai.OpenAI) -> None:
     """The agent's connection is long closed when the provider answers."""
-    key = client.api_key
-    with openai.OpenAI(base_url=gateway.runtime.address, api_key=key, max_retries=0) as leaving:
+    with openai.OpenAI(base_url=gateway.runtime.address, api_key=agent.key, max_retries=0) as leaving:
         made = leaving.responses.create(model="slow", input="Hello", background=True)
         assert made.status == "queued"
     _until(client, made.id, "in_progress")
     upstream.release()
     assert _until(client, made.id, "completed", "failed").output_text == "The cloud says hello."
-    assert [row["outcome"] for row in gateway.audit() if row["kind"] == "request"] == ["done"]
+    rows = [row for row in gateway.audit() if (row["kind"], row["agent"]) == ("request", agent.name)]
+    assert [row["outcome"] for row in rows] == ["done"]
 
 
 def test_deleted_while_it_is_made_it_stops(upstream: FakeUpstream, client: openai.OpenAI) -> None:

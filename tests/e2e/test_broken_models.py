@@ -52,14 +52,7 @@ BROKEN = {
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    """A provider that answers."""
-    with FakeUpstream() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Home]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """One good model, all that are broken, and a provider."""
     folder = tmp_path_factory.mktemp("faults")
     targets = target("cloudy", "ok")
@@ -69,11 +62,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) ->
     (folder / "NoMLX").mkdir()
     targets += LOCAL.format(name="no-mlx", engine="mlx", path=folder / "NoMLX", context=512)
     targets += LOCAL.format(name="vast", engine="llama_cpp", path=STARTER, context=2_000_000_000)
-    place = Home(folder / "house", upstream.base_url, targets)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(folder / "house", provider.base_url, targets) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -38,20 +38,10 @@ DEEP = "[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000, '{"role"
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[FakeUpstream]:
-    """One for all of these tests."""
-    with FakeUpstream() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """One gateway that must survive all of these tests."""
-    place = Home(tmp_path_factory.mktemp("gateway"), provider.base_url, TARGETS)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(tmp_path_factory.mktemp("gateway"), provider.base_url, TARGETS) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

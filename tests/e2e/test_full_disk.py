@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,18 +18,16 @@ from tests.fakes.local_model import ask, sound
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes room away from a running process")
 
 
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Home]:
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """Its local model's log lies where there is never any room."""
-    logs = tmp_path / "home" / "logs"
+    folder = tmp_path_factory.mktemp("gateway")
+    logs = folder / "home" / "logs"
     logs.mkdir(parents=True)
     (logs / "worker-starter.log").symlink_to("/dev/full")
     targets = target("cloudy", "ok") + target("slow", "slow", max_output=20, price_in=0, price_out=5_000)
-    place = Home(tmp_path, upstream.base_url, targets)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(folder, provider.base_url, targets) as running:
+        yield running
 
 
 @contextmanager

@@ -43,14 +43,10 @@ def modes(label: str) -> list[GenerationMode]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """One gateway for all of these tests, and a provider that answers at once."""
-    with FakeUpstream() as upstream:
-        place = Home(tmp_path_factory.mktemp("gateway"), upstream.base_url, TARGETS)
-        try:
-            yield place.start()
-        finally:
-            place.stop()
+    with Home(tmp_path_factory.mktemp("gateway"), provider.base_url, TARGETS) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,11 @@ import openai
 import pytest
 
 from tests.fakes import open_responses
-from tests.fakes.home import Home
+from tests.fakes.home import Home, target
 
 QUESTION: Any = {"role": "user", "content": "Hello"}
+# One for each, as three failures in a row make a target rest.
+TARGETS = "".join(target(f"dies-{number}", "die") for number in range(4))
 BROKEN = "broke off in the middle of its answer"
 
 
@@ -26,7 +28,7 @@ def gpt(gateway: Home) -> Iterator[openai.OpenAI]:
 
 def test_a_response_fails(gpt: openai.OpenAI) -> None:
     """Its last event says why, under the id of the first and the next number; Codex tries again by itself."""
-    events: list[Any] = list(gpt.responses.create(model="dies", input="Hello", stream=True))
+    events: list[Any] = list(gpt.responses.create(model="dies-0", input="Hello", stream=True))
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert "response.output_text.delta" in [event.type for event in events]
     last = events[-1]
@@ -39,7 +41,7 @@ def test_a_response_fails(gpt: openai.OpenAI) -> None:
 def test_it_is_as_open_responses_has_it(gateway: Home) -> None:
     """Every event of it, the last one too."""
     head = {"authorization": f"Bearer {gateway.agent('plain')}"}
-    asked = {"model": "dies", "input": "Hello", "stream": True, "store": False}
+    asked = {"model": "dies-1", "input": "Hello", "stream": True, "store": False}
     answer = httpx.post(f"{gateway.runtime.address}/responses", json=asked, headers=head)
     response = open_responses.last(open_responses.events(answer.content))
     assert response.error is not None
@@ -49,14 +51,14 @@ def test_it_is_as_open_responses_has_it(gateway: Home) -> None:
 def test_chat_completions_raise(gpt: openai.OpenAI) -> None:
     """At the piece that says it."""
     with pytest.raises(openai.APIError, match=BROKEN):
-        list(gpt.chat.completions.create(model="dies", messages=[QUESTION], stream=True))
+        list(gpt.chat.completions.create(model="dies-2", messages=[QUESTION], stream=True))
 
 
 def test_messages_raise(gateway: Home) -> None:
     """At the event that says it."""
     base, key = gateway.runtime.address.removesuffix("/v1"), gateway.agent("claude")
     with anthropic.Anthropic(base_url=base, api_key=key, max_retries=0) as client:
-        asked: Any = {"model": "dies", "max_tokens": 20, "messages": [QUESTION], "stream": True}
+        asked: Any = {"model": "dies-3", "max_tokens": 20, "messages": [QUESTION], "stream": True}
         with pytest.raises(anthropic.APIStatusError, match=BROKEN) as raised:
             list(client.messages.create(**asked))
     body: Any = raised.value.body

@@ -15,14 +15,15 @@ from tests.fakes.home import Home, target
 SAID = "The harbour is quiet at dawn."
 
 
-@pytest.fixture
-def gateway(tmp_path: Path, upstream: FakeUpstream) -> Iterator[Home]:
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """A gateway with a keychain of its own."""
-    place = Home(tmp_path, upstream.base_url, target("cloudy", "ok"))
+    folder = tmp_path_factory.mktemp("gateway")
+    place = Home(folder, provider.base_url, target("cloudy", "ok"))
     place.environment |= {
         "PYTHON_KEYRING_BACKEND": "tests.fakes.file_keyring.Keyring",
         "PYTHONPATH": str(Path(__file__).parents[2]),
-        "TEST_KEYRING_FILE": str(tmp_path / "keyring.json"),
+        "TEST_KEYRING_FILE": str(folder / "keyring.json"),
     }
     try:
         yield place.start()

@@ -22,7 +22,7 @@ from tests.fakes.home import Home, target
 from tests.fakes.leaving_client import Errand, send
 
 SOAK = os.environ.get("POINTSMAN_SOAK") == "1"
-KILLS, REQUESTS = (100, 60) if SOAK else (5, 40)
+KILLS, REQUESTS = (100, 60) if SOAK else (3, 40)
 ACTS = ("ok", "ok", "ok", "slow", "slow", "mute", "die", "early", "500")
 DOLLAR = 1_000_000
 
@@ -39,11 +39,8 @@ def gateway(tmp_path: Path, upstream: BillingUpstream) -> Iterator[Home]:
     """A gateway in a process of its own, with this provider's models."""
     priced = {name: (float(price_in), float(price_out)) for name, (price_in, price_out) in PRICES.items()}
     targets = "".join(target(name, name, 4_000, *both) for name, both in priced.items())
-    place = Home(tmp_path, upstream.base_url, targets)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(tmp_path, upstream.base_url, targets) as running:
+        yield running
 
 
 async def _never(_task: str, _state: str) -> None:

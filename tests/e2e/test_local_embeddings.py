@@ -42,11 +42,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     }
     targets = "".join(HERE.format(name=name, path=path) for name, path in files.items())
     aliases = '[aliases]\nmine = ["here", "here-cut"]\n'
-    place = Home(folder / "place", targets=target("cloudy", "ok") + targets + aliases)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(folder / "place", targets=target("cloudy", "ok") + targets + aliases) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,8 @@ from tests.fakes.home import Home
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A gateway; nothing here reaches a provider."""
-    place = Home(tmp_path_factory.mktemp("gateway"))
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(tmp_path_factory.mktemp("gateway")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

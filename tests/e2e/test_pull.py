@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import os
 import random
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,26 +31,50 @@ TARGETS = target("cloudy", "ok") + "".join(
 )
 
 
-@pytest.fixture
-def hub() -> Iterator[FakeHub]:
-    """A hub with a model that works, and one that is only large."""
-    with FakeHub({REPO: {NAME: STARTER, "README.md": b"#"}, "Org/Big-GGUF": {"Big-Q4_K_M.gguf": BIG}}) as fake:
+@pytest.fixture(scope="module")
+def serving() -> Iterator[FakeHub]:
+    """The hub of all these tests."""
+    with FakeHub({}) as fake:
         yield fake
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, hub: FakeHub) -> Iterator[Home]:
+def hub(serving: FakeHub) -> FakeHub:
+    """It has a model that works, and one that is only large; what earlier tests did is forgotten."""
+    serving.forget()
+    serving.repos = {REPO: {NAME: STARTER, "README.md": b"#"}, "Org/Big-GGUF": {"Big-Q4_K_M.gguf": BIG}}
+    return serving
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory, serving: FakeHub) -> Iterator[Home]:
     """A gateway that knows the hub, on a machine where nobody else holds models."""
-    place = Home(tmp_path, targets=TARGETS)
-    person = tmp_path / "person"
-    person.mkdir()
-    place.environment |= {"HF_ENDPOINT": hub.endpoint, "HOME": str(person), "OLLAMA_MODELS": str(person / "ollama")}
+    folder = tmp_path_factory.mktemp("gateway")
+    place = Home(folder, targets=TARGETS)
+    person = folder / "person"
+    place.environment |= {"HF_ENDPOINT": serving.endpoint, "HOME": str(person), "OLLAMA_MODELS": str(person / "ollama")}
     for name in ("HF_TOKEN", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
         place.environment.pop(name, None)
     try:
         yield place.start()
     finally:
         place.stop()
+
+
+@pytest.fixture
+def gateway(standing: Home, hub: FakeHub) -> Iterator[Home]:
+    """It has no models; what a test brought here is gone after it, with every record of it."""
+    person = Path(standing.environment["HOME"])
+    person.mkdir()
+    yield standing
+    standing.environment.pop("HF_TOKEN", None)
+    standing.command(admin.UnloadModel("tiny"))
+    for name in ("tiny", "big", *(one.name for one in standing.snapshot().downloads)):
+        standing.command(admin.RemoveModel(name))
+    shutil.rmtree(person)
+    shutil.rmtree(models(standing) / "Org", ignore_errors=True)
+    standing.command(admin.Reload())
+    assert standing.snapshot().downloads == []
 
 
 def models(gateway: Home) -> Path:

@@ -19,16 +19,16 @@ HI: Any = [{"role": "user", "content": "Hello"}]
 
 
 @pytest.fixture
-def resting(gateway: Home, upstream: FakeUpstream) -> Iterator[tuple[Home, str]]:
+def resting(own_gateway: Home, upstream: FakeUpstream) -> Iterator[tuple[Home, str]]:
     """A gateway whose model `broken` has failed until it rests; an agent's key."""
-    key = gateway.agent()
+    key = own_gateway.agent()
     head = {"authorization": f"Bearer {key}", **ALONE}
     for _ in range(3):
         body = {"model": "broken", "messages": HI}
-        said = httpx.post(f"{gateway.runtime.address}/chat/completions", json=body, headers=head, timeout=60)
+        said = httpx.post(f"{own_gateway.runtime.address}/chat/completions", json=body, headers=head, timeout=60)
         assert said.status_code == 500
     tried = len(upstream.requests)
-    yield gateway, key
+    yield own_gateway, key
     assert len(upstream.requests) == tried  # nobody was asked again
 
 

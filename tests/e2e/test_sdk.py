@@ -18,20 +18,10 @@ FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    """One provider for all of these tests."""
-    with FakeUpstream() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Home]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """One gateway: nothing here changes what another test sees."""
-    place = Home(tmp_path_factory.mktemp("gateway"), upstream.base_url, TARGETS)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(tmp_path_factory.mktemp("gateway"), provider.base_url, TARGETS) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

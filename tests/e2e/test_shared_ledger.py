@@ -18,9 +18,9 @@ from tests.fakes.postgres import Server
 DOLLAR = 1_000_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ledger() -> Iterator[Server]:
-    """A server that this test may stop."""
+    """A server that these tests may stop, and start again."""
     started = Server()
     yield started
     started.remove()

@@ -82,9 +82,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(gateway: Home, qtbot: QtBot) -> Iterator[Desk]:
+def desk(own_gateway: Home, qtbot: QtBot) -> Iterator[Desk]:
     """Both at work."""
-    one = Desk(gateway, qtbot)
+    one = Desk(own_gateway, qtbot)
     yield one
     one.close()
 
@@ -114,9 +114,9 @@ def desktop(tmp_path: Path) -> Iterator[Desktop]:
 
 
 @pytest.fixture
-def minimised(gateway: Home, qtbot: QtBot, desktop: Desktop) -> Iterator[tuple[Desk, Future[Any]]]:
+def minimised(own_gateway: Home, qtbot: QtBot, desktop: Desktop) -> Iterator[tuple[Desk, Future[Any]]]:
     """A question that was put away, told by the desktop, and the agent's request that waits."""
-    one = Desk(gateway, qtbot, desktop.bus)
+    one = Desk(own_gateway, qtbot, desktop.bus)
     running = one.ask()
     one.key(Qt.Key.Key_M, control=True)
     sentence = "Claude Code asks | Claude Code wants dime: about $0.10, at most $0.10."

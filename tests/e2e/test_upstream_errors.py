@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,12 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from pointsman.gateway import misread
 from tests.fakes.busy_house import BusyHouse, at_the_door, open_house, workers
 from tests.fakes.home import MODELS, target
 from tests.fakes.watching_upstream import event
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+_numbers = itertools.count()
 USER = [{"role": "user", "content": "Hi"}]
 ASKED: dict[str, dict[str, Any]] = {
     "chat/completions": {"messages": USER},
@@ -59,25 +63,27 @@ async def provider(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.close()
 
 
-@pytest.fixture
-async def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BusyHouse]:
-    """A house with its door open, whose provider fails in all these ways."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def busy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BusyHouse]:
+    """A house with its door open, whose provider fails in all these ways; no failure makes a target rest."""
+    folder = tmp_path_factory.mktemp("house")
     server = await asyncio.start_server(provider, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     aliases = "\n[aliases]\n" + "\n".join(f'then-{name} = ["{name}", "fine"]' for name in DOES if name != "fine")
-    models = tmp_path / "models.toml"
+    models = folder / "models.toml"
     models.write_text(MODELS.format(base_url=address, targets="".join(target(name, name) for name in DOES)) + aliases)
-    monkeypatch.setenv("POINTSMAN_MODELS", str(models))
-    monkeypatch.setenv("FAKE_KEY", "sk-test")
-    supervisor = workers(tmp_path)
-    async with server, open_house(tmp_path / "home", supervisor) as house, at_the_door(house):
-        yield house
+    supervisor = workers(folder)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("POINTSMAN_MODELS", str(models))
+        environment.setenv("FAKE_KEY", "sk-test")
+        async with server, open_house(folder / "home", supervisor) as house, at_the_door(house):
+            yield house
     await supervisor.close()
 
 
 async def ask(busy: BusyHouse, path: str, model: str, **headers: str) -> httpx.Response:
     """One streamed request."""
-    (key,) = await busy.agents("ann")
+    (key,) = await busy.agents(f"ann-{next(_numbers)}")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{busy.port}/v1/", timeout=60) as client:
         head = {"authorization": f"Bearer {key}", **headers}
         return await client.post(path, json={"model": model, "stream": True, **ASKED[path]}, headers=head)
@@ -140,7 +146,8 @@ async def test_a_mistake_that_only_its_stream_tells_is_the_clients(busy: BusyHou
     answer = await ask(busy, path, "then-filtered")
     assert (answer.status_code, "Not this." in answer.text) == (400, True)
     await busy.all_ended()
-    (row,) = busy.books().rows
+    asked = answer.headers["x-pointsman-request"]
+    (row,) = [one for one in busy.books().rows if one["request"] == asked]
     assert (row["target"], row["outcome"], row["cost"], row["estimated"]) == ("filtered", "rejected", 0, 0)
 
 
@@ -154,7 +161,7 @@ async def test_a_status_of_neither_success_nor_error_is_no_answer(busy: BusyHous
 
 async def test_what_nobody_can_read_is_not_told_again(busy: BusyHouse) -> None:
     """A field that decides nothing may hold bytes that are no text: the request is served without it."""
-    (key,) = await busy.agents("ann")
+    (key,) = await busy.agents(f"ann-{next(_numbers)}")
     body = b'{"model":"fine","stream":true,"input":"Hi","instructions":"Be brief.","metadata":{"a":"\xff"}}'
     async with httpx.AsyncClient(timeout=60) as client:
         head = {"authorization": f"Bearer {key}", "content-type": "application/json"}
@@ -169,7 +176,7 @@ async def test_what_cannot_be_translated_is_logged(
 ) -> None:
     """A 400 for its client; and the line of code, for it might be a mistake of ours."""
     monkeypatch.setattr(misread, "_told", set())
-    (key,) = await busy.agents("ann")
+    (key,) = await busy.agents(f"ann-{next(_numbers)}")
     choice = {"type": "allowed_tools", "tools": [5]}
     asked = {"model": "fine", "input": "my private words", "tool_choice": choice}
     async with httpx.AsyncClient(timeout=60) as client:

@@ -22,20 +22,10 @@ ENDLESS = {"type": "json_schema", "json_schema": {"name": "f", "schema": {"type"
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    """A provider that answers."""
-    with FakeUpstream() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Home]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """The starter model and a provider."""
-    place = Home(tmp_path_factory.mktemp("deaths"), upstream.base_url, target("cloudy", "ok"))
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Home(tmp_path_factory.mktemp("deaths"), provider.base_url, target("cloudy", "ok")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +117,10 @@ class Misbehaving(Home):
 
 
 @pytest.fixture(scope="module")
-def misbehaving(tmp_path_factory: pytest.TempPathFactory, upstream: FakeUpstream) -> Iterator[Home]:
+def misbehaving(tmp_path_factory: pytest.TempPathFactory, provider: FakeUpstream) -> Iterator[Home]:
     """With a provider to go to."""
-    place = Misbehaving(tmp_path_factory.mktemp("noise"), upstream.base_url, target("cloudy", "ok"))
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+    with Misbehaving(tmp_path_factory.mktemp("noise"), provider.base_url, target("cloudy", "ok")) as running:
+        yield running
 
 
 def test_noise_from_a_worker(misbehaving: Home) -> None:

@@ -106,6 +106,14 @@ class FakeHub:
             thread.join()
             server.server_close()
 
+    def forget(self) -> None:
+        """What was asked, what was told to happen, who may read what; who is held goes on."""
+        for told in (self.seen, self.script, self.lists, self.gated):
+            told.clear()
+        self.accepted = False
+        self.released.set()
+        self.released = threading.Event()
+
     @property
     def endpoint(self) -> str:
         """What HF_ENDPOINT names."""

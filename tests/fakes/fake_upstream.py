@@ -27,7 +27,7 @@ class FakeUpstream:
         self.gone = threading.Event()
         self.base_url = ""
         self.prompt_tokens = prompt_tokens
-        self.completion_tokens = completion_tokens
+        self.completion_tokens = self._usual = completion_tokens
         self._key = key
         self._loop = asyncio.new_event_loop()
         self._released = asyncio.Event()
@@ -46,6 +46,14 @@ class FakeUpstream:
     def release(self) -> None:
         """Let all `slow` answers go on."""
         self._loop.call_soon_threadsafe(self._released.set)
+
+    def forget(self) -> None:
+        """What was sent and billed, and how answers were told to be: as at the start."""
+        for told in (self.requests, self.headers, self.billed):
+            told.clear()
+        self.gone.clear()
+        self.completion_tokens = self._usual
+        self._loop.call_soon_threadsafe(self._released.clear)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -54,7 +54,7 @@ def target(name: str, model: str, max_output: int = 1000, price_in: float = 1.0,
 
 
 class Home:
-    """`start`, use, `kill` or `stop`, start again: state stays in its folder."""
+    """`start`, use, `kill` or `stop`, start again: state stays in its folder. `with` starts it and stops it."""
 
     def __init__(self, folder: Path, base_url: str = "http://127.0.0.1:9/v1", targets: str = "") -> None:
         self.folder = folder
@@ -73,6 +73,17 @@ class Home:
         self.reader: threading.Thread | None = None
         self.runtime: Runtime
         self.printed: list[str] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self, *arguments: str) -> Home:
         """Wait for the line that says that it runs."""
@@ -121,6 +132,14 @@ class Home:
     def agent(self, name: str = "tester") -> str:
         """A new agent's key."""
         return str(self.command(admin.AddAgent(name))["key"])
+
+    def clear(self) -> None:
+        """No cap, no agent, nobody paused: what a test made goes, what was spent stays."""
+        for cap in self.command(admin.Listing("caps")):
+            self.command(admin.RemoveCap(cap["name"]))
+        for agent in self.command(admin.Listing("agents")):
+            self.command(admin.RemoveAgent(agent["name"]))
+        self.command(admin.Resume(None))
 
     def audit(self) -> list[dict[str, Any]]:
         """The newest rows first."""

@@ -21,20 +21,20 @@ def starter_of(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return {"llama_cpp": starter, "mlx": mlx_folder.write(starter, tmp_path_factory.mktemp("mlx") / "starter")}
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """The engine that this run of a test is about."""
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def spec(engine: str, starter_of: dict[str, Path]) -> WorkerSpec:
     """How its worker is started."""
     return WorkerSpec(name="starter", path=str(starter_of[engine]), engine=engine, threads=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def worker(spec: WorkerSpec) -> Iterator[Worker]:
-    """One process for all tests of a module."""
+    """One process of each engine for all tests that leave it as it was."""
     with Worker(spec) as started:
         yield started

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -74,50 +76,62 @@ async def test_death_in_an_answer(engines: Supervisor, ask: Ask, name: str) -> N
     assert isinstance(events[-1], protocol.End)
 
 
-def spoken(spec: WorkerSpec, *lines: bytes, answers: int = 0) -> tuple[list[protocol.Event], str]:
-    """What a worker says to these lines, and its log. Its input ends after so many answers, so it must end too."""
+UNREADABLE = (b"my secret prompt\n", b'{"op":"my secret"}\n', b"\xff\xfe\n", b"[" * 5000 + b"\n")
+
+
+class Spoken(NamedTuple):
+    """What a worker said, and its log."""
+
+    events: list[protocol.Event]
+    log: str
+
+
+@pytest.fixture(scope="module")
+def spoken(spec: WorkerSpec, ask: Ask) -> Spoken:
+    """To what it cannot read, to what it cannot do and to what it can. Then its input ends, so it must end too."""
+    chats = [ask("my secret", max_tokens=4), ask("my secret", temperature=-1.0), ask("my secret " * 5000)]
+    asked = [b'{"op":"chat","id":"x","messages":"my secret"}\n', *map(protocol.encode, chats)]
     with subprocess.Popen(
         worker_command(spec), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as worker:
         assert worker.stdin and worker.stdout and worker.stderr
         events = [protocol.decode_event(worker.stdout.readline())]
-        worker.stdin.write(b"".join(lines) + protocol.encode(protocol.Ping()))
+        worker.stdin.write(b"".join([*UNREADABLE, *asked, protocol.encode(protocol.Ping())]))
         worker.stdin.flush()
         lasts = (protocol.Pong, protocol.End, protocol.Failed)
-        while sum(isinstance(event, lasts) for event in events) <= answers:
+        while sum(isinstance(event, lasts) for event in events) <= len(asked):
             events.append(protocol.decode_event(worker.stdout.readline()))
         rest, log = worker.communicate(timeout=20)
         assert rest == b"" and worker.returncode == 0
-    return events, log.decode()
+    return Spoken(events, log.decode())
 
 
-def test_unreadable_lines(spec: WorkerSpec) -> None:
-    """A line that cannot be read is logged by its kind alone."""
-    events, log = spoken(spec, b"my secret prompt\n", b'{"op":"my secret"}\n', b"\xff\xfe\n", b"[" * 5000 + b"\n")
-    assert [type(event).__name__ for event in events] == ["Ready", "Pong"]
-    assert log.count("a command could not be read") == 4 and "secret" not in log
+def test_unreadable_lines(spoken: Spoken) -> None:
+    """A line that cannot be read is logged by its kind alone, and not answered."""
+    unasked = [type(event).__name__ for event in spoken.events if not hasattr(event, "id")]
+    assert unasked == ["Ready", "Pong"]
+    told = re.findall(r"a command could not be read: (\w+)$", spoken.log, re.MULTILINE)
+    assert len(told) == len(UNREADABLE) + 1, "these, and the request"
 
 
-def test_unreadable_request(spec: WorkerSpec) -> None:
+def test_unreadable_request(spoken: Spoken) -> None:
     """A request that cannot be read fails if it has an id."""
-    events, log = spoken(spec, b'{"op":"chat","id":"x","messages":"my secret"}\n', answers=1)
-    assert isinstance(events[1], protocol.Failed)
-    assert (events[1].id, events[1].code) == ("x", "bad_request")
-    assert "secret" not in log
+    [told] = [event for event in spoken.events if getattr(event, "id", None) == "x"]
+    assert isinstance(told, protocol.Failed) and told.code == "bad_request"
 
 
-def test_no_conversation_in_log(spec: WorkerSpec, ask: Ask) -> None:
-    """The text of a conversation is not in the log."""
-    chats = [ask("my secret", max_tokens=4), ask("my secret", temperature=-1.0), ask("my secret " * 5000)]
-    _, log = spoken(spec, *(protocol.encode(chat) for chat in chats), answers=3)
-    assert "secret" not in log
+def test_no_conversation_in_log(spoken: Spoken) -> None:
+    """The text of a conversation is not in the log, whatever became of its request."""
+    ends = [type(event).__name__ for event in spoken.events if isinstance(event, protocol.End | protocol.Failed)]
+    assert sorted(ends) == ["End", "Failed", "Failed", "Failed"]
+    assert "secret" not in spoken.log
 
 
-def test_gateway_gone(spec: WorkerSpec) -> None:
+def test_gateway_gone(spoken: Spoken) -> None:
     """The worker ends when the gateway is gone."""
-    events, _ = spoken(spec)
-    assert isinstance(events[0], protocol.Ready) and events[0].protocol == protocol.PROTOCOL
-    assert 0 < events[0].load_seconds < 60
+    ready = spoken.events[0]
+    assert isinstance(ready, protocol.Ready) and ready.protocol == protocol.PROTOCOL
+    assert 0 < ready.load_seconds < 60
 
 
 def test_prints_go_to_log() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fakes import open_responses, strict_home
+from tests.fakes import open_responses
 from tests.fakes.home import Home
 from tests.fakes.open_responses import Event, Resource, kind
 from tests.fakes.strict_model import Script
@@ -32,23 +32,7 @@ PIXEL = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """A provider whose model looks up the weather, where it can."""
-    with StrictUpstream(Script(tools={"get_weather": {"city": "Paris"}})) as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it, and of the starter model."""
-    place = strict_home.home(tmp_path_factory.mktemp("gateway"), provider)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
+SCRIPT = Script(tools={"get_weather": {"city": "Paris"}})
 
 
 Post = Callable[..., httpx.Response]

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from tests.fakes import strict_home
 from tests.fakes.home import Home
-from tests.fakes.strict_upstream import StrictUpstream
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A gateway in front of a provider that looks closely."""
-    with StrictUpstream() as strict:
-        place = strict_home.home(tmp_path_factory.mktemp("gateway"), strict)
-        try:
-            yield place.start()
-        finally:
-            place.stop()
-
-
-@pytest.fixture(scope="module")
-def key(gateway: Home) -> str:
-    """An agent's."""
-    return gateway.agent()
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import openai
 import pytest
 
@@ -24,41 +22,13 @@ price = {price}
 SECRET = "My card is 4111 1111 1111 1111"
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """A provider that makes vectors too."""
-    with StrictUpstream() as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway with two of its models, an alias of both, and one at a provider that cannot be reached."""
-    place = strict_home.home(tmp_path_factory.mktemp("gateway"), provider)
+def more(provider: StrictUpstream) -> str:
+    """Two models of vectors, an alias of both, and one at a provider that cannot be reached."""
     price = provider.prices.toml()
     rows = [("vectors", "strict-chat"), ("other-vectors", "strict-responses"), ("lost-vectors", "lost")]
     targets = "".join(VECTORS.format(name=name, provider=one, price=price) for name, one in rows)
     lost = '[providers.lost]\nbase_url = "http://127.0.0.1:9/v1"\nkey = "none"\n'
-    aliases = '[aliases]\nmine = ["vectors", "other-vectors"]\nshaky = ["lost-vectors", "vectors"]\n'
-    place.models.write_text(place.models.read_text() + lost + targets + aliases)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
-
-
-@pytest.fixture
-def upstream(provider: StrictUpstream) -> StrictUpstream:
-    """The provider with what earlier tests sent forgotten."""
-    provider.seen.clear()
-    return provider
-
-
-@pytest.fixture(scope="module")
-def client(gateway: Home) -> Iterator[openai.OpenAI]:
-    """The SDK; a refusal fails the test at once."""
-    with openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent("reader"), max_retries=0) as one:
-        yield one
+    return lost + targets + '[aliases]\nmine = ["vectors", "other-vectors"]\nshaky = ["lost-vectors", "vectors"]\n'
 
 
 def test_a_vector_is_the_providers_and_paid(gateway: Home, upstream: StrictUpstream, client: openai.OpenAI) -> None:

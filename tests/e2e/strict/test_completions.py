@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -13,37 +12,6 @@ from tests.fakes.home import Home
 from tests.fakes.strict_upstream import StrictUpstream
 
 PROMPT = "The capital of France is"
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """A provider of all dialects."""
-    with StrictUpstream() as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it."""
-    place = strict_home.home(tmp_path_factory.mktemp("gateway"), provider)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
-
-
-@pytest.fixture
-def upstream(provider: StrictUpstream) -> StrictUpstream:
-    """The provider with what earlier tests sent forgotten."""
-    provider.seen.clear()
-    return provider
-
-
-@pytest.fixture(scope="module")
-def client(gateway: Home) -> Iterator[openai.OpenAI]:
-    """The SDK; a refusal fails the test at once."""
-    with openai.OpenAI(base_url=gateway.runtime.address, api_key=gateway.agent(), max_retries=0) as one:
-        yield one
 
 
 @pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])

@@ -31,34 +31,7 @@ def read(path: str) -> str:
     return "42"
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """A provider whose model calls the tool `read`."""
-    with StrictUpstream(Script(tools={"read": {"path": "answer.txt"}})) as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it."""
-    place = strict_home.home(tmp_path_factory.mktemp("gateway"), provider)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
-
-
-@pytest.fixture
-def upstream(provider: StrictUpstream) -> StrictUpstream:
-    """The provider with what earlier tests sent forgotten."""
-    provider.seen.clear()
-    return provider
-
-
-@pytest.fixture(scope="module")
-def key(gateway: Home) -> str:
-    """An agent's."""
-    return gateway.agent()
+SCRIPT = Script(tools={"read": {"path": "answer.txt"}})
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import pytest
 
-from tests.fakes import strict_home
 from tests.fakes.home import Home
 from tests.fakes.strict_upstream import StrictUpstream
 
@@ -32,28 +29,9 @@ HI = {"role": "user", "content": "Hello"}
 THOUGHT = {"role": "assistant", "content": "Hi.", "reasoning_content": "They greet."}
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[StrictUpstream]:
-    """A provider that refuses what its vendor does not know."""
-    with StrictUpstream() as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it, with a provider that takes reasoning back."""
-    thinks = THINKS.format(base_url=upstream.base_url, price=upstream.prices.toml())
-    place = Home(tmp_path_factory.mktemp("gateway"), upstream.base_url, strict_home.targets(upstream) + thinks)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
-
-
-@pytest.fixture(scope="module")
-def key(gateway: Home) -> str:
-    """An agent's."""
-    return gateway.agent()
+def more(provider: StrictUpstream) -> str:
+    """A provider that takes reasoning back."""
+    return THINKS.format(base_url=provider.base_url, price=provider.prices.toml())
 
 
 def reason(gateway: Home, key: str, path: str, body: dict[str, Any]) -> tuple[int, str]:

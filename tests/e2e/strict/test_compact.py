@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -45,45 +45,13 @@ TOOL: Any = {
     "strict": False,
 }
 MADE_HERE = ["cloud-chat", "cloud-responses", "cloud-messages"]
+SCRIPT = Script(text=TEXT)
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """A provider whose model says the summary, whatever it is asked."""
-    with StrictUpstream(Script(text=TEXT)) as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it, of one that compacts by itself, and of a model on this machine."""
+def more(provider: StrictUpstream) -> str:
+    """A vendor that compacts by itself, and another."""
     native = NATIVE.format(base_url=provider.base_url, price=provider.prices.toml())
-    native += native.replace("strict-native", "other-vendor").replace("targets.native", "targets.other-native")
-    place = Home(tmp_path_factory.mktemp("gateway"), provider.base_url, strict_home.targets(provider) + native)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
-
-
-@pytest.fixture
-def upstream(provider: StrictUpstream) -> StrictUpstream:
-    """The provider with what earlier tests sent forgotten."""
-    provider.seen.clear()
-    return provider
-
-
-@pytest.fixture(scope="module")
-def key(gateway: Home) -> str:
-    """An agent's."""
-    return gateway.agent()
-
-
-@pytest.fixture(scope="module")
-def client(gateway: Home, key: str) -> Iterator[openai.OpenAI]:
-    """The SDK; a refusal fails the test at once."""
-    with openai.OpenAI(base_url=gateway.runtime.address, api_key=key, max_retries=0) as one:
-        yield one
+    return native + native.replace("strict-native", "other-vendor").replace("targets.native", "targets.other-native")
 
 
 @pytest.fixture

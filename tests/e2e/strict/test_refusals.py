@@ -20,35 +20,10 @@ RESPONSES = {"model": "cloud-responses", "input": "What is the capital of France
 MESSAGES = {"model": "cloud-messages", "max_tokens": 1000, "messages": [USER]}
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """The provider that must see nothing."""
-    with StrictUpstream() as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway whose cap is used up."""
-    place = strict_home.home(tmp_path_factory.mktemp("gateway"), provider)
-    try:
-        strict_home.use_up(place.start())
-        yield place
-    finally:
-        place.stop()
-
-
-@pytest.fixture
-def upstream(provider: StrictUpstream) -> StrictUpstream:
-    """The provider with what earlier tests sent forgotten."""
-    provider.seen.clear()
-    return provider
-
-
-@pytest.fixture(scope="module")
-def key(gateway: Home) -> str:
-    """An agent's."""
-    return gateway.agent()
+@pytest.fixture(scope="module", autouse=True)
+def used_up(gateway: Home) -> None:
+    """The gateway's cap is."""
+    strict_home.use_up(gateway)
 
 
 @pytest.fixture

@@ -20,43 +20,7 @@ SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "require
 TOOL: Any = {"type": "function", "name": "read", "parameters": SCHEMA, "strict": False}
 SECRET = "My card is 4111 1111 1111 1111"
 ALL = ["responses", "chat", "messages"]
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[StrictUpstream]:
-    """A provider whose model calls the tool `read`, where it is offered."""
-    with StrictUpstream(Script(tools={"read": {"path": "answer.txt"}})) as strict:
-        yield strict
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, provider: StrictUpstream) -> Iterator[Home]:
-    """A gateway in front of it, and of a provider that never answers."""
-    place = strict_home.home(tmp_path_factory.mktemp("gateway"), provider)
-    try:
-        yield place.start()
-    finally:
-        place.stop()
-
-
-@pytest.fixture
-def upstream(provider: StrictUpstream) -> StrictUpstream:
-    """The provider with what earlier tests sent forgotten."""
-    provider.seen.clear()
-    return provider
-
-
-@pytest.fixture(scope="module")
-def key(gateway: Home) -> str:
-    """An agent's."""
-    return gateway.agent()
-
-
-@pytest.fixture(scope="module")
-def client(gateway: Home, key: str) -> Iterator[openai.OpenAI]:
-    """The SDK; a refusal fails the test at once."""
-    with openai.OpenAI(base_url=gateway.runtime.address, api_key=key, max_retries=0) as one:
-        yield one
+SCRIPT = Script(tools={"read": {"path": "answer.txt"}})
 
 
 @pytest.fixture(scope="module")
