@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -340,3 +341,10 @@ def test_claude_code_says_what_its_request_is(header: str, class_: str) -> None:
     told = door.hints({"x-claude-code-request-class": header})
     request = DIALECTS["messages"].read("r", Sent("Go on.").body("messages"), told, lambda _raw: Verdict())
     assert facts.gather(request, CATALOG.sensitivity).class_ == class_
+
+
+@pytest.mark.parametrize("marker", [marker for _, marker in background._BY_TURN])
+def test_no_mark_of_a_turn_is_passed_over(marker: re.Pattern[str]) -> None:
+    """Each begins with one of the words that a turn is looked at for first."""
+    begins = marker.pattern.removeprefix(r"\A").removeprefix(r"\s*").lower()
+    assert begins.startswith(background._OPENINGS)

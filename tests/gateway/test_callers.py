@@ -53,6 +53,6 @@ def test_a_page_may_only_use_its_own_door(origin: str, own: bool, may: bool) -> 
 def test_what_decides_comes_once(name: str) -> None:
     """Else each reader could believe another one."""
     asked = exchange(FakeLine(), headers={"host": "127.0.0.1"})
-    asked.twice = ("accept", name)
+    asked.twice = ["accept", name]
     with pytest.raises(BadRequest, match=name):
         callers.check(asked, own=True)

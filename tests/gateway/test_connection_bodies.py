@@ -81,6 +81,28 @@ async def test_a_body_that_is_too_large_is_refused_at_once(said: bytes) -> None:
         assert b"The body is over " in await client.answer()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"transfer-encoding: identity\r\n\r\nhello",
+        b"transfer-encoding: xchunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\n5\nhello\n0\n\n",
+        b"transfer-encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n",
+        b"transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nhello",
+    ],
+)
+async def test_a_body_whose_end_cannot_be_read_is_refused(said: bytes) -> None:
+    """Nothing behind it is taken for a request, and the connection is not used on."""
+    async with served(reader()) as port, connected(port) as client:
+        await client.say(POST + said + POST + b"\r\n")
+        answer = await client.rest()
+    assert answer.endswith(b"Where this body ends cannot be read. Send it with its length or in chunks.")
+    assert answer.count(b"HTTP/1.1") == 1 and b"\r\nconnection: close\r\n" in answer
+
+
 async def test_a_body_that_takes_its_time_is_not_waited_for() -> None:
     """Its bytes may trickle: what counts is when it is whole."""
     async with served(reader(seconds=0.05)) as port, connected(port) as client:

@@ -9,8 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from pointsman.core.events import RequestEnded
 from pointsman.gateway import door
+from pointsman.gateway.exchange import Exchange
 from pointsman.gateway.following import Told
+from pointsman.gateway.kept_responses import Asked
 from pointsman.wire import admin
 from tests.fakes.busy_house import BusyHouse, at_the_door, open_house, workers
 from tests.fakes.home import MODELS, target
@@ -96,6 +99,34 @@ async def test_the_questions_of_an_agent_that_is_removed_are_closed(busy: BusyHo
     await busy.do(admin.RemoveAgent("victim"))
     assert busy.house.approvals.open() == []
     writer.close()
+
+
+async def test_a_client_that_leaves_while_its_past_is_looked_up_has_left(
+    busy: BusyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked of a provider for nobody, and nothing is held."""
+    (key,) = await busy.agents("one")
+    looked, ended, gone = busy.house.responses.asked, busy.house.bus.listen(), asyncio.Event()
+
+    async def slow(agent: str, body: bytes) -> Asked:
+        writer.close()
+        await gone.wait()
+        return await looked(agent, body)
+
+    def leave(exchange: Exchange) -> None:
+        told(exchange)
+        gone.set()
+
+    told = Exchange.leave
+    monkeypatch.setattr(Exchange, "leave", leave)
+    monkeypatch.setattr(busy.house.responses, "asked", slow)
+    _, writer = await asyncio.open_connection("127.0.0.1", busy.port)
+    sized = f"content-length: {len(BODY)}"
+    writer.write(head("POST /v1/responses", key, "content-type: application/json", sized) + BODY)
+    async with asyncio.timeout(20):
+        while not isinstance(event := await ended.get(), RequestEnded):
+            pass
+    assert event.outcome == "cancelled"
 
 
 async def test_head_waits_for_no_stream(busy: BusyHouse) -> None:

@@ -168,3 +168,28 @@ async def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> No
     server.stop()
     await serving
     assert not await asking
+
+
+async def test_what_is_cut_off_says_what_it_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has not ended before that: its books are closed behind it."""
+
+    async def endless(_asked: Exchange) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            settled.append(True)
+
+    began, settled = asyncio.Event(), list[bool]()
+    monkeypatch.setattr(listening, "_GRACE", 0.01)
+    sockets = listening.listen(0, "PORT")
+    server = listening.server(endless, Seats(9))
+    serving = asyncio.create_task(server.serve(sockets))
+    asking = asyncio.create_task(answered(sockets[0].getsockname()[1]))
+    await began.wait()
+    server.stop()
+    await serving
+    assert settled
+    await asking

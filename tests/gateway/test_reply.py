@@ -47,6 +47,15 @@ async def test_a_head_that_says_what_it_may_not_is_not_begun() -> None:
     assert line.wrote[0].startswith(b"HTTP/1.1 500 ")
 
 
+async def test_a_refusal_in_place_of_an_answer_without_a_body_has_one() -> None:
+    """What was not begun leaves nothing behind."""
+    line = FakeLine()
+    reply = Written(exchange(line))
+    await reply.start(204, [])
+    await reply.whole(b"{}", 500)
+    assert line.wrote[0].endswith(b"\r\ncontent-length: 2\r\n\r\n{}")
+
+
 async def test_an_answer_has_one_head() -> None:
     """A refusal is never written into what has begun."""
     line = FakeLine()

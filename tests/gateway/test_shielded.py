@@ -41,6 +41,27 @@ async def test_what_waits_goes_on_without_whoever_was_cancelled() -> None:
     await asyncio.wait_for(done.wait(), 5)
 
 
+@pytest.mark.parametrize("turns", range(1, 6))
+async def test_whenever_its_caller_is_cancelled_it_is_done(turns: int) -> None:
+    """Before the rest of it has a task, while that waits, or in the turn in which what it waits for comes."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    async def work() -> None:
+        for _ in range(2):
+            told: asyncio.Future[None] = loop.create_future()
+            loop.call_soon(told.set_result, None)
+            await told
+            await told
+        done.set()
+
+    task = asyncio.create_task(shielded(work()))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.wait_for(done.wait(), 5)
+
+
 async def test_an_error_is_told() -> None:
     """Before it waited, or after."""
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pointsman.providers import pool, reaching
+from pointsman.providers.connection import Connection
 from pointsman.providers.failures import UpstreamError
 from pointsman.providers.upstream import Upstream
 
@@ -145,6 +146,19 @@ async def test_a_kept_connection_that_is_closing_is_passed_over() -> None:
         await upstream.close()
     assert len(wire.requests) == 2
     assert wire.connections == 2
+
+
+async def test_a_look_that_fails_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a few of them would leave no room for anybody, for as long as the gateway runs."""
+    monkeypatch.setattr(Connection, "stale", property(lambda _: 1 // 0))
+    async with serving(Wire()) as wire, asyncio.timeout(5):
+        upstream = Upstream("fake", wire.address)
+        await post(upstream)
+        upstream.pool._room.free = 1
+        with pytest.raises(ZeroDivisionError):
+            upstream.pool.at_hand()
+        assert await post(upstream) == b"{}"
+        await upstream.close()
 
 
 async def test_what_was_written_is_never_sent_again() -> None:

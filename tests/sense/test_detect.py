@@ -103,6 +103,12 @@ def test_other_long_numbers_are_no_cards(text: str) -> None:
     assert found(text) == {}
 
 
+def test_no_issuer_of_cards_is_passed_over() -> None:
+    """They are looked for by the first digit of a number alone."""
+    assert {issuer for those in numbers._BY_FIRST.values() for issuer in those} == set(numbers._ISSUERS)
+    assert all(low[0] == high[0] for low, high, _ in numbers._ISSUERS)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -35,7 +35,7 @@ class Place(NamedTuple):
 @pytest.fixture(autouse=True)
 def few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Charges are summed up every third time, so that whatever is read is partly in the sums and partly not yet."""
-    monkeypatch.setattr(rollup, "MOST_WAITING", 3)
+    monkeypatch.setattr(rollup, "MOST_WAITING", 6)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, insert, select
 
 from pointsman.core.errors import SetupError, Unavailable
 from pointsman.store.columns import table
+from pointsman.store.committing import Committer
 from pointsman.store.db import Clash, Database, choose
-from pointsman.store.writer import Writer
 from tests.store.conftest import Place
 
 TAINTS = table("taints")
@@ -239,7 +239,7 @@ async def test_a_closed_database_takes_no_short_job(db: Database) -> None:
 async def test_work_that_may_wait_goes_with_what_comes_next(path: Path) -> None:
     """It is not done by itself, and done before what comes next."""
     db = Database.open(path)
-    waiting = asyncio.ensure_future(db.ensure(put("first"), later=True))
+    waiting = asyncio.ensure_future(db.ensure(put("first"), delay=0.002))
     await asyncio.sleep(0)
     assert not waiting.done()
     assert db.submit(sessions, short=True).result() == ["first"]
@@ -249,13 +249,13 @@ async def test_work_that_may_wait_goes_with_what_comes_next(path: Path) -> None:
 
 async def test_work_that_may_wait_is_done_where_nothing_comes(db: Database) -> None:
     """A moment later, and it is committed when its caller hears of it."""
-    assert await db.ensure(put("a"), later=True) == "a"
+    assert await db.ensure(put("a"), delay=0.002) == "a"
     assert await db.read(sessions) == ["a"]
 
 
 async def test_who_reads_sees_what_may_still_wait(db: Database) -> None:
     """A reader that comes first has it done."""
-    waiting = asyncio.ensure_future(db.ensure(put("a"), later=True))
+    waiting = asyncio.ensure_future(db.ensure(put("a"), delay=0.002))
     await asyncio.sleep(0)
     assert await db.read(sessions) == ["a"]
     assert await waiting == "a"
@@ -264,7 +264,7 @@ async def test_who_reads_sees_what_may_still_wait(db: Database) -> None:
 async def test_closing_finishes_what_may_wait(place: Place) -> None:
     """Nothing is lost, and its caller hears of it."""
     db = place.open()
-    waiting = asyncio.ensure_future(db.ensure(put("a"), later=True))
+    waiting = asyncio.ensure_future(db.ensure(put("a"), delay=0.002))
     await asyncio.sleep(0)
     db.close()
     assert await waiting == "a"
@@ -276,7 +276,7 @@ async def test_what_waits_keeps_its_order(db: Database) -> None:
     def counts(connection: Connection) -> str:
         return put(f"{len(sessions(connection))} before")(connection)
 
-    later = asyncio.ensure_future(db.ensure(counts, later=True))
+    later = asyncio.ensure_future(db.ensure(counts, delay=0.002))
     await asyncio.sleep(0)
     assert [await db.write(counts), await later] == ["1 before", "0 before"]
 
@@ -284,15 +284,15 @@ async def test_what_waits_keeps_its_order(db: Database) -> None:
 async def test_what_comes_in_one_turn_is_one_transaction(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done before the turn is over; each caller hears its own."""
     groups: list[int] = []
-    commit = Writer._commit
+    commit = Committer.commit
 
-    def counted(writer: Writer, group: Any, *more: Any) -> None:
+    def counted(committer: Committer, group: Any, *more: Any) -> None:
         groups.append(len(group))
-        commit(writer, group, *more)
+        commit(committer, group, *more)
 
-    monkeypatch.setattr(Writer, "_commit", counted)
+    monkeypatch.setattr(Committer, "commit", counted)
     db = Database.open(path)
-    waiting = [db.submit(put(name), soon=True) for name in "abc"]
+    waiting = [db.submit(put(name), short=True, delay=0.0) for name in "abc"]
     assert groups == []
     assert await asyncio.gather(*waiting) == ["a", "b", "c"]
     assert groups == [3]
@@ -301,9 +301,9 @@ async def test_what_comes_in_one_turn_is_one_transaction(path: Path, monkeypatch
 
 async def test_so_many_at_once_do_not_wait_for_the_turn(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop is not kept for longer."""
-    monkeypatch.setattr("pointsman.store.writer._TOGETHER", 2)
+    monkeypatch.setattr("pointsman.store.writer._DELAYED", 2)
     db = Database.open(path)
-    waiting = [db.submit(put(name), soon=True) for name in "abc"]
+    waiting = [db.submit(put(name), short=True, delay=0.0) for name in "abc"]
     assert [one.done() for one in waiting] == [True, True, False]
     assert await waiting[2] == "c"
     db.close()
@@ -314,7 +314,7 @@ async def test_one_that_fails_among_those_of_a_turn_is_undone_alone(db: Database
     """The others are kept, each once."""
     works: list[Callable[[Connection], Any]] = [put("a"), put("b")]
     works.insert(bad, half)
-    found = await asyncio.gather(*[db.submit(work, soon=True) for work in works], return_exceptions=True)
+    found = await asyncio.gather(*[db.submit(work, short=True, delay=0.0) for work in works], return_exceptions=True)
     assert [type(one) for one in found] == [ValueError if at == bad else str for at in range(3)]
     assert await db.read(sessions) == ["a", "b"]
 
@@ -323,10 +323,22 @@ async def test_what_waited_is_told_when_the_commit_fails(path: Path) -> None:
     """Nobody hears that it is done who cannot rely on it."""
     db = Database.open(path)
     await db.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1").close())
-    waiting = asyncio.ensure_future(db.ensure(put("a" * 100_000), later=True))
+    waiting = asyncio.ensure_future(db.ensure(put("a" * 100_000), delay=0.002))
     await asyncio.sleep(0)
     await asyncio.gather(db.submit(put("b" * 100_000), short=True), return_exceptions=True)
     with pytest.raises(Unavailable):
         await waiting
     assert await db.read(sessions) == []
+    db.close()
+
+
+def test_a_loop_that_ended_before_what_comes_next_harms_nobody(place: Place) -> None:
+    """What it left waiting is done with the next loop's, before that."""
+    db = place.open()
+
+    async def leave() -> None:
+        db.submit(put("a"), short=True, delay=60.0)
+
+    asyncio.run(leave())
+    assert asyncio.run(db.ensure(sessions, delay=60.0 if place.shared else 0.0)) == ["a"]
     db.close()

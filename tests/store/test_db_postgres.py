@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, event, insert
 
 from pointsman.core.errors import SetupError, Unavailable
-from pointsman.store import postgres, writer
+from pointsman.store import committing, postgres
 from pointsman.store.db import Away, Database
 from tests.fakes.postgres import Server, server
 from tests.store.test_db import TAINTS, hold_up, put, sessions
@@ -31,7 +31,7 @@ def db(url: str) -> Iterator[Database]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is away is looked for again at once."""
-    monkeypatch.setattr(writer, "_RETRY", 0.02)
+    monkeypatch.setattr(committing, "RETRY", 0.02)
 
 
 async def back(db: Database) -> None:
@@ -279,3 +279,20 @@ async def test_an_error_in_a_prepared_statement_is_told_like_any_other(db: Datab
 
     with pytest.raises(Exception, match="breaks the rule taints_pkey of taints"):
         await db.write(twice)
+
+
+async def test_what_waits_for_the_server_is_done_before_what_comes_later(db: Database, url: str, quick: None) -> None:
+    """Also where the connection breaks while it is done, and the next connection would serve the later one."""
+    broken = [True]
+
+    def first(connection: Connection) -> None:
+        if broken:
+            server().cut(url)
+        put(f"{len(sessions(connection))} first")(connection)
+
+    await db.ensure(first)
+    await db.ensure(lambda connection: put(f"{len(sessions(connection))} second")(connection))
+    assert await db.read(sessions) == []
+    broken.clear()
+    await back(db)
+    assert await db.read(sessions) == ["0 first", "1 second"]

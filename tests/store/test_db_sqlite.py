@@ -8,16 +8,17 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from pointsman.core.errors import SetupError, Unavailable
+from pointsman.store.committing import Committer
 from pointsman.store.db import Database
 from pointsman.store.schema import STEPS
 from pointsman.store.sqlite import migrate
-from pointsman.store.writer import Writer
-from tests.store.test_db import put, sessions
+from tests.store.test_db import half, put, sessions
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ async def test_a_short_job_does_not_keep_its_thread_while_another_program_writes
 
 async def test_another_program_that_never_ends_is_one_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a while nothing waits any longer."""
-    monkeypatch.setattr(Writer._commit, "__defaults__", (0.01,))
+    monkeypatch.setattr(Committer.commit, "__defaults__", (0.01,))
     db = Database.open(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -178,7 +179,7 @@ async def test_another_program_that_never_ends_is_one_sentence(path: Path, monke
 
 async def test_what_stands_beside_the_file_comes_into_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would grow for as long as the gateway runs."""
-    monkeypatch.setattr("pointsman.store.writer._CHECKPOINT", 3)
+    monkeypatch.setattr("pointsman.store.committing._CHECKPOINT", 3)
     db = Database.open(path)
     for number in range(4):
         await db.submit(put(f"{number}"), short=True)
@@ -186,4 +187,43 @@ async def test_what_stands_beside_the_file_comes_into_it(path: Path, monkeypatch
     alone = sqlite3.connect(f"file:{path}?immutable=1", uri=True)  # the file without what stands beside it
     assert alone.execute("SELECT count(*) FROM taints").fetchone() == (4,)
     alone.close()
+    db.close()
+
+
+async def test_a_row_too_large_for_the_disk_fails_alone(path: Path) -> None:
+    """SQLite then undoes all of the transaction by itself, also what others wrote in it."""
+    db = Database.open(path)
+    pages = await db.write(lambda c: c.exec_driver_sql("PRAGMA page_count").scalar_one())
+    await db.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").close())
+    works = [put("a"), put("large" * 20_000), put("b")]
+    found = await asyncio.gather(*[db.submit(work, short=True, delay=0.0) for work in works], return_exceptions=True)
+    assert [found[0], type(found[1]), found[2]] == ["a", Unavailable, "b"]
+    assert await db.read(sessions) == ["a", "b"]
+    db.close()
+
+
+async def test_what_waits_for_another_program_keeps_its_order(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a group is done one by one, and the other program begins to write in the midst of it."""
+    db, done = Database.open(path), Committer._done
+    other = sqlite3.connect(path, isolation_level=None)
+
+    def between(committer: Committer, group: Any, patience: float) -> bool:
+        alone = done(committer, group, patience)
+        if alone and not other.in_transaction and group[0].error is None:
+            other.execute("BEGIN IMMEDIATE")
+        elif other.in_transaction and patience == 0.0:
+            other.rollback()  # so that the next one could be done, but for its turn
+        return alone
+
+    def counts(connection: Connection) -> str:
+        return put(f"{len(sessions(connection))} before")(connection)
+
+    monkeypatch.setattr(Committer, "_done", between)
+    waiting = [db.submit(work, short=True, delay=0.0) for work in (put("0"), half, counts, counts)]
+    db._writer.flush(asyncio.get_running_loop())
+    assert [one.done() for one in waiting] == [True, False, False, False]
+    monkeypatch.setattr(Committer, "_done", done)
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [found[0], type(found[1]), *found[2:]] == ["0", ValueError, "1 before", "2 before"]
+    other.close()
     db.close()

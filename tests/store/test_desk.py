@@ -164,8 +164,8 @@ async def test_what_is_undone_in_a_group_is_forgotten(db: Database, ledger: Ledg
         fails,
         lambda one: audit.append(one, Row(at=NOON)),
     ]
-    last = db.submit(lambda one: holds.reserve(one, BOOKS, want("b", 400), NOON), soon=True)
-    found = [db.submit(work, soon=True) for work in works]
+    last = db.submit(lambda one: holds.reserve(one, BOOKS, want("b", 400), NOON), short=True, delay=0.0)
+    found = [db.submit(work, short=True, delay=0.0) for work in works]
     assert isinstance(await last, Reserved)
     assert isinstance(await found[0], Reserved)
     with pytest.raises(ZeroDivisionError):

@@ -23,6 +23,7 @@ from pointsman.core.budget import Account, Cap, Subject
 from pointsman.store import audit
 from pointsman.store.accounts import ACCOUNTS, HOLDS, PLEDGES
 from pointsman.store.columns import table
+from pointsman.store.db import Database
 from pointsman.store.grants import GRANTS
 from pointsman.store.ledger import Charge, Grant, HoldRequest, Ledger, Reserved, Standing
 from pointsman.store.pruning import prune
@@ -40,6 +41,7 @@ MOST_ALLOWED = 150
 AMOUNTS = st.integers(0, 400)
 CAP = st.integers(0, len(LIMITS) - 1)
 BINDINGS = st.sampled_from([(), ("request:f",), ("session:s1", "request:f")])
+Allowed = tuple[tuple[str, ...], tuple[Standing, ...]]
 STANDING = st.sampled_from([(), (), (Standing("always", 0),), (Standing("always", MOST_ALLOWED),)])
 SUBJECTS = st.builds(
     lambda agent, session: replace(WHO, agent=agent, session=session),
@@ -49,11 +51,15 @@ SUBJECTS = st.builds(
 
 
 class Money(World, RuleBasedStateMachine):
-    """Holds come and go, windows turn, clocks jump, caps change, people grant and revoke, callers leave, gateways die."""
+    """Holds come and go, windows turn, clocks jump, caps change, people grant and revoke, callers leave, gateways die.
+
+    Two programs write to the one ledger, each with what it remembers of it.
+    """
 
     @initialize()
     def caps(self) -> None:
-        """Begin with caps of different shapes."""
+        """Begin with caps of different shapes, and a second program."""
+        self.other_db, self.other = self.second()
         for cap in LIMITS:
             self.do(self.ledger.set_cap(cap, self.now))
 
@@ -66,9 +72,11 @@ class Money(World, RuleBasedStateMachine):
             assert all(a.spent + a.held <= a.limit for a in self.of(hold.subject) if hold.amount)
         return made
 
-    @rule(amount=AMOUNTS, who=SUBJECTS, bindings=BINDINGS, standing=STANDING)
-    def reserve(self, amount: int, who: Subject, bindings: tuple[str, ...], standing: tuple[Standing, ...]) -> None:
+    @rule(amount=AMOUNTS, who=SUBJECTS, allowed=st.tuples(BINDINGS, STANDING), other=st.booleans())
+    def reserve(self, amount: int, who: Subject, allowed: Allowed, other: bool) -> None:
         """What fits is held, and what does not is not, but for a grant."""
+        self.turn(other)
+        bindings, standing = allowed
         hold = self.wanted(amount, who, *bindings, standing=standing)
         fits = not budget.admit(self.of(hold.subject), amount)
         made = self.hold(hold)
@@ -106,6 +114,55 @@ class Money(World, RuleBasedStateMachine):
         assert self.of(hold.subject) == before
         assert not self.do(self.ledger.refund(hold.id, self.now))
 
+    def second(self) -> tuple[Database, Ledger]:
+        """Another program that has the same ledger open."""
+        opened = Database.connect(self.url) if isinstance(self, OnServer) else Database.open(self.path)
+        return opened, Ledger(opened, UTC)
+
+    def turn(self, other: bool) -> None:
+        """What comes next is done by the other program, until the next turn; or still by this one."""
+        if not other:
+            return
+        self.db, self.ledger, self.other_db, self.other = self.other_db, self.other, self.db, self.ledger
+
+    @rule(
+        amounts=st.lists(AMOUNTS, min_size=1, max_size=6),
+        who=SUBJECTS,
+        ends=st.lists(st.integers(0), max_size=4),
+        leaves=st.integers(0, 9),
+        other=st.booleans(),
+    )
+    def rush(self, amounts: list[int], who: Subject, ends: list[int], leaves: int, other: bool) -> None:
+        """Many come and go in one turn of the loop, and one leaves: each counts once, and what is held fits."""
+        self.turn(other)
+        wanted = [self.wanted(amount, who) for amount in amounts]
+        for hold in wanted:
+            self.note_above(self.of(hold.subject))
+        ended = [self.end(pick) for pick in ends if self.open]
+        for made in ended:
+            self.charged[made.hold.id] = made.hold.amount // 2
+        held = self.do(self.at_once(ended, wanted, leaves))
+        self.open |= {hold.id: Made(hold, self.now) for hold in held}
+        assert all(a.spent + a.held <= a.limit for hold in held if hold.amount for a in self.of(hold.subject))
+
+    async def at_once(self, ended: list[Made], wanted: list[HoldRequest], leaves: int) -> list[HoldRequest]:
+        """End these and make those, together; those that are held then."""
+        self.ledger._unsummed = -10  # sums would have their turn between two of them
+        ends = []
+        for made in ended:
+            charge = Charge(amount=made.hold.amount // 2, estimated=False)
+            row = audit.Row(at=self.now, request=made.hold.request)
+            ends += [asyncio.create_task(self.ledger.settle(made.hold.id, charge, self.now, row, later=True))]
+            ends += [asyncio.create_task(self.ledger.refund(made.hold.id, self.now, row, later=True))]
+        callers = [asyncio.create_task(self.ledger.reserve(hold, self.now)) for hold in wanted]
+        await asyncio.sleep(0)
+        for caller in callers[leaves : leaves + 1]:
+            caller.cancel()
+        found = await asyncio.gather(*callers, return_exceptions=True)
+        assert await asyncio.gather(*ends) == [True, False] * len(ended)
+        await self.db.write(lambda connection: None)  # what was held for who left is given back by then
+        return [hold for hold, one in zip(wanted, found, strict=True) if isinstance(one, Reserved)]
+
     @rule(amount=AMOUNTS, who=SUBJECTS, bindings=BINDINGS, standing=STANDING)
     def come_and_go(self, amount: int, who: Subject, bindings: tuple[str, ...], standing: tuple[Standing, ...]) -> None:
         """What was held, raised and lent for an attempt that was not sent is as it was before it."""
@@ -117,9 +174,10 @@ class Money(World, RuleBasedStateMachine):
         assert (self.of(hold.subject), self.lent()) == (before, lent)
 
     @precondition(lambda self: self.open)
-    @rule(pick=st.integers(0), part=st.sampled_from([0.0, 0.4, 1.0, 1.5, 4.0]))
-    def settle(self, pick: int, part: float) -> None:
+    @rule(pick=st.integers(0), part=st.sampled_from([0.0, 0.4, 1.0, 1.5, 4.0]), other=st.booleans())
+    def settle(self, pick: int, part: float, other: bool) -> None:
         """A hold ends below, at or above what was held; a second end changes nothing."""
+        self.turn(other)
         made = self.end(pick)
         amount = self.charged[made.hold.id] = int(made.hold.amount * part)
         overrun = sum(account.overrun for account in self.accounts().values())
@@ -155,13 +213,18 @@ class Money(World, RuleBasedStateMachine):
         """Windows turn; a clock is put back by a day at most. What is long over is cleared away."""
         self.now = max(self.now + seconds, self.latest - 86_400)
         self.latest = max(self.now, self.latest)
-        self.ledger._pruned = self.now
+        self.ledger._pruned = self.other._pruned = self.now
         self.do(self.db.write(lambda connection: prune(connection, self.now)))
         self.cleared()
 
     def cleared(self) -> None:
         """What accounts were raised by and grants have lent goes with them."""
         self.raised = self.beyond_grants()
+
+    def teardown(self) -> None:
+        """Close the second program too."""
+        self.other_db.close()
+        super().teardown()
 
     @rule(which=CAP, limit=st.integers(0, 1_500))
     def change_limit(self, which: int, limit: int) -> None:
@@ -237,8 +300,11 @@ class Money(World, RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The gateway dies; holds that were open are charged in full, each with a row."""
-        self.db = self.die()
+        gone, self.db = self.other_db, self.die()
+        gone.close()
         self.ledger = Ledger(self.db, UTC)
+        self.other_db, self.other = self.second()
+        self.other._pruned = self.now
         assert set(self.do(self.ledger.recover(self.now))) == set(self.open)
         self.charged |= {id_: made.hold.amount for id_, made in self.open.items()}
         self.ended |= self.open

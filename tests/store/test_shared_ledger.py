@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, event
 
 from pointsman.core.budget import Cap
-from pointsman.store import writer
+from pointsman.store import committing
 from pointsman.store.audit import Audit, Row
 from pointsman.store.db import Away, Database
 from pointsman.store.ledger import Ledger, Reserved
@@ -80,7 +80,7 @@ def storm(url: str, gateway: str) -> subprocess.Popen[str]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is away is looked for again at once."""
-    monkeypatch.setattr(writer, "_RETRY", 0.02)
+    monkeypatch.setattr(committing, "RETRY", 0.02)
 
 
 @pytest.fixture

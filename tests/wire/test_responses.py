@@ -113,6 +113,13 @@ def test_what_a_vendor_would_keep_is_refused_by_name(fields: dict[str, Any]) -> 
     assert next(iter(fields)) in refused.value.sentence
 
 
+def test_what_is_said_and_what_is_instructed_are_never_the_same_request() -> None:
+    """Consent to the one is none to the other, though their words are the same."""
+    said, told = read(input="Hello", instructions=""), read(input=[], instructions="Hello")
+    assert [message.digest for message in said.messages] == [message.digest for message in told.messages]
+    assert said.digest != told.digest
+
+
 def test_a_schema_is_seen() -> None:
     """Structured output needs a target that can."""
     assert read(text={"format": {"type": "json_schema", "name": "x", "schema": {}}}).schema

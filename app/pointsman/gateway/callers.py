@@ -41,7 +41,7 @@ def _own(origin: str, port: int) -> bool:
         return False
 
 
-def _check_once(twice: tuple[str, ...]) -> None:
+def _check_once(twice: list[str]) -> None:
     """Of two headers of one name that decide, each reader could believe another one."""
     for name in twice:
         if name in _DECIDE:

@@ -6,6 +6,7 @@ The parser is httptools, the rest is here. Whoever has left is noticed at once, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any
 from urllib.parse import unquote
@@ -21,8 +22,8 @@ from pointsman.system import trouble
 from pointsman.wire import refusals
 
 MOST_HEAD = 65_536  # bytes of a request's line and headers, or of what follows its body, give or take one read
-_MOST_IN_LINE = 8  # requests that a client may send ahead of its answers
-_MOST_AHEAD = 2**25  # bytes of the bodies of those requests
+_MOST_AHEAD = 2**25  # bytes of the requests that a client may send ahead of its answers
+_EACH, _HEADER = 2_048, 128  # bytes that one of them takes, and each of its headers, beside what its client sent
 _MOST_UNREAD = 65_536  # bytes of a body that nobody asked for yet
 _FRAMING = ("content-length", "transfer-encoding")
 
@@ -40,13 +41,14 @@ class Connection(asyncio.Protocol):
         self._parser = _parser(self)
         self._url = b""
         self._headers: dict[str, str] = {}
-        self._twice: tuple[str, ...] = ()
+        self._twice: list[str] = []
         self._fed = 0  # bytes that came since a body grew or ended
         self._begun = False  # a head has begun and is not complete
         self._again = False  # the head that is parsed is known already
         self._coming: Exchange | None = None  # its body is not whole
         self._answering: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
+        self._ahead = 0  # bytes of what waits
         self._paused = False
         self._parting = False
         self._waiter: asyncio.Future[None] | None = None
@@ -56,7 +58,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It has as long for its first request as every head has."""
         self.transport = transport  # type: ignore[assignment]
-        self.port = transport.get_extra_info("sockname")[1]
+        own = transport.get_extra_info("sockname")  # none where its client has left already
+        self.port = own[1] if own else 0
         self._service.connections.add(self)
         if not self._service.seats.take(self):
             self._refuse(503, "Too many programs are connected to Pointsman. Close some, then try again.")
@@ -108,7 +111,7 @@ class Connection(asyncio.Protocol):
         """A head begins."""
         if self._again:
             return
-        self._url, self._headers, self._twice, self._begun = b"", {}, (), True
+        self._url, self._headers, self._twice, self._begun = b"", {}, [], True
         self._deadline.due = None
 
     def on_url(self, url: bytes) -> None:
@@ -120,7 +123,7 @@ class Connection(asyncio.Protocol):
         if self._begun or self._again:
             known = name.decode("latin-1").lower()
             if known in self._headers:
-                self._twice += (known,)
+                self._twice.append(known)
             self._headers[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -130,7 +133,7 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode("ascii")
         exchange = Exchange(self, method, _target(self._url), self._headers)
         exchange.twice = self._twice
-        exchange.old = self._parser.get_http_version() == "1.0"
+        exchange.old = self._parser.get_http_version() != "1.1"
         exchange.keep = not exchange.old and self._parser.should_keep_alive()
         self._begun, self._fed, self._coming = False, 0, exchange
         self._deadline.due = None
@@ -139,12 +142,15 @@ class Connection(asyncio.Protocol):
             self._begin(exchange)
         else:
             self._waiting.append(exchange)
+            self._ahead += _held(exchange)
 
     def on_body(self, body: bytes) -> None:
         """A piece of it."""
         self._fed = 0
         if self._coming is not None:
             self._coming.add(body)
+            if self._waiting:  # it is the last of them
+                self._ahead += len(body)
 
     def on_message_complete(self) -> None:
         """The body has come too, unless an upgrade was offered: then it comes yet."""
@@ -181,8 +187,9 @@ class Connection(asyncio.Protocol):
         if not exchange.keep or self._service.ending:
             self._part(reading=not exchange.whole)
         elif self._waiting:
-            self._begin(self._waiting.popleft())
-            self.read_on()
+            first = self._waiting.popleft()
+            self._ahead -= _held(first)
+            self._begin(first)
         else:
             self.read_on()
             self._service.seats.idle(self)
@@ -254,9 +261,9 @@ class Connection(asyncio.Protocol):
 
     def _bound(self) -> None:
         """What waits is read all the same, up to a bound: else nobody would hear that the client leaves."""
-        if sum(waiting.size for waiting in self._waiting) > _MOST_AHEAD:
+        if self._ahead > _MOST_AHEAD:
             self.transport.abort()
-        elif len(self._waiting) >= _MOST_IN_LINE or (not self._waiting and self._unread() > _MOST_UNREAD):
+        elif not self._waiting and self._unread() > _MOST_UNREAD:
             self._pause()
 
     def _unread(self) -> int:
@@ -269,7 +276,9 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def _no_http(self) -> None:
-        if not self._ending():
+        if self._coming is not None and self._coming is self._answering:
+            self._coming.spoil()
+        elif not self._ending():
             self._refuse(400, "This is no HTTP request that can be read. Send HTTP/1.1 as its standard says.")
 
     def _refuse(self, status: int, sentence: str) -> None:
@@ -290,7 +299,8 @@ class Connection(asyncio.Protocol):
         self._parting = True
         if reading and self.transport.can_write_eof():
             self.read_on()
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # its client has left, which will be heard
+                self.transport.write_eof()
         else:
             self.transport.close()
         self._wait_for_leave()
@@ -299,10 +309,12 @@ class Connection(asyncio.Protocol):
         return self._parting or self.transport.is_closing()
 
     def _tell_all(self) -> None:
-        told = [*([self._answering] if self._answering is not None else []), *self._waiting]
-        self._waiting.clear()
-        for exchange in told:
-            exchange.leave()
+        """Once: whoever is told twice would be cut off in what it still has to do."""
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.leave()
+        while self._waiting:
+            self._waiting.popleft().leave()
         self.resume_writing()
 
     def _late(self) -> None:
@@ -342,6 +354,13 @@ def _target(url: bytes) -> tuple[str, str]:
             raise ValueError("no path")
         path, query = parsed.path.decode("ascii"), (parsed.query or b"").decode("ascii")
     return (unquote(path) if "%" in path else path), query
+
+
+def _held(waiting: Exchange) -> int:
+    """Bytes that it takes while it waits."""
+    headers = sum(_HEADER + len(name) + len(value) for name, value in waiting.headers.items())
+    again = _HEADER * len(waiting.twice)
+    return _EACH + len(waiting.path) + len(waiting.query) + headers + again + waiting.size
 
 
 def _dialect(path: str) -> str:

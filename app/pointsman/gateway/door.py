@@ -241,6 +241,8 @@ async def _until_gone(work: Coroutine[Any, Any, None], asked: Exchange, run: Run
     assert serving is not None  # a door is called by a task
     run.cancel = serving.cancel
     asked.on_leave = lambda: reply.finished or serving.cancel()  # a whole answer only has its row left to write
+    if asked.gone:  # while what it continues from was looked up
+        serving.cancel()
     try:
         await work
     except asyncio.CancelledError:

@@ -42,8 +42,8 @@ class Exchange:
     """
 
     __slots__ = (
-        *("method", "path", "query", "headers", "twice", "old", "keep", "whole", "gone", "begun", "complete"),
-        *("on_leave", "task", "line", "size", "_pieces", "_most", "_waiter", "_head", "_bare", "_chunked"),
+        *("method", "path", "query", "headers", "twice", "old", "keep", "whole", "spoilt", "gone", "begun"),
+        *("complete", "on_leave", "task", "line", "size", "_pieces", "_most", "_waiter", "_head", "_bare", "_chunked"),
     )
 
     def __init__(self, line: Line, method: str, target: tuple[str, str], headers: dict[str, str]) -> None:
@@ -51,10 +51,11 @@ class Exchange:
         self.method = method
         self.path, self.query = target
         self.headers = headers
-        self.twice: tuple[str, ...] = ()
-        self.old = False  # HTTP/1.0
+        self.twice: list[str] = []
+        self.old = False  # older than HTTP/1.1
         self.keep = False
         self.whole = False  # all of its body is here
+        self.spoilt = False  # where its body ends will never be known
         self.gone = False
         self.begun = False
         self.complete = False
@@ -65,7 +66,7 @@ class Exchange:
         self._most: int | None = None  # bytes of its body that its door takes, once it reads
         self._waiter: asyncio.Future[None] | None = None
         self._head = b""
-        self._bare = method == "HEAD"
+        self._bare = False
         self._chunked = False
 
     @property
@@ -97,26 +98,41 @@ class Exchange:
         self.whole = True
         self._wake()
 
+    def spoil(self) -> None:
+        """Its body is none that can be read."""
+        self.spoilt = True
+        self._wake()
+
     def leave(self) -> None:
         """Its client has left."""
         self.gone = True
+        self._pieces = []
         self._wake()
         if self.on_leave is not None:
             self.on_leave()
 
     async def body(self, most: int, seconds: float = SLOWEST_BODY) -> bytes:
-        """What was sent. Raises `BadRequest` where it breaks off or takes its time, `TooLarge` as soon as it is."""
-        if not self.whole:
-            declared = self.headers.get("content-length", "")
-            if declared.isdecimal() and int(declared) > most:
+        """What was sent. Raises `BadRequest` where it breaks off, cannot be read or takes its time.
+
+        Raises `TooLarge` as soon as it is.
+        """
+        if not (self.whole or self.gone):
+            if self._declared() > most:
                 raise _too_large(most)
             await self._arrived(most, seconds)
         if self.gone:
             raise BadRequest("The client left before its request was complete.")
+        if self.spoilt:
+            raise BadRequest("Where this body ends cannot be read. Send it with its length or in chunks.")
         if self.size > most:
             raise _too_large(most)
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _declared(self) -> int:
+        """The length that its head says; the parser has made sure that it is one."""
+        declared = self.headers.get("content-length", "").strip().lstrip("0")
+        return int(declared) if declared.isdecimal() else 0
 
     async def _arrived(self, most: int, seconds: float) -> None:
         self._most = most
@@ -125,7 +141,7 @@ class Exchange:
         self.line.read_on()
         try:
             async with asyncio.timeout(seconds):
-                while not (self.whole or self.gone or self.size > most):
+                while not (self.whole or self.spoilt or self.gone or self.size > most):
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
         except TimeoutError:
@@ -136,7 +152,7 @@ class Exchange:
         if self.begun:
             raise RuntimeError("an answer has one head")
         self._head = heads.head(status, headers, self.line.date())
-        self._bare = self._bare or status in heads.BODILESS
+        self._bare = self.method == "HEAD" or status in heads.BODILESS
 
     def write(self, data: bytes, *, last: bool) -> None:
         """A piece of the answer, in one write. An answer of one piece has a length, others come in chunks."""

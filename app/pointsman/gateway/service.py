@@ -11,6 +11,8 @@ from pointsman.gateway.exchange import Answering, Exchange
 from pointsman.gateway.heads import Dates
 from pointsman.gateway.seats import Seats
 
+_LAST = 1.5  # seconds for what is cut off to say what it cost
+
 
 class Patience(msgspec.Struct, frozen=True):
     """How many seconds a connection waits.
@@ -44,7 +46,7 @@ class Service:
         self._waiter: asyncio.Future[None] | None = None
 
     async def end(self, seconds: float) -> None:
-        """What is being answered has so long; connections that rest are closed at once."""
+        """What is being answered has so long, and then as long as it takes to be cut off; what rests ends at once."""
         self.ending = True
         for one in list(self.connections):
             one.shutdown()
@@ -54,9 +56,14 @@ class Service:
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
         except TimeoutError:
-            for exchange in self.served:
-                if exchange.task is not None:
-                    exchange.task.cancel()
+            await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        cut = [exchange.task for exchange in self.served if exchange.task is not None]
+        for task in cut:
+            task.cancel()
+        if cut:
+            await asyncio.wait(cut, timeout=_LAST)
 
     def over(self) -> None:
         """A connection or an exchange is."""

@@ -10,7 +10,10 @@ from typing import Any
 
 
 async def shielded(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work to its end. What need not wait for anything is done here and now, without a task of its own."""
+    """Do the work to its end. What need not wait for anything is done here and now, without a task of its own.
+
+    It begins in the caller's task and may end in another, so it must hold nothing that belongs to a task: no `timeout`.
+    """
     try:
         waited = work.send(None)
     except StopIteration:

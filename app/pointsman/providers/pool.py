@@ -79,12 +79,9 @@ class Pool:
     def at_hand(self) -> Connection | None:
         """The same, where one is idle and nobody waits before: without waiting, or None."""
         steady = self._awake()
-        if not self._idle or not self._room.enter():
-            return None
-        found = self._kept(steady)
-        if found is None:
-            self._room.leave()
-        else:
+        found = self._kept(steady) if self._room.free else None
+        if found is not None:
+            self._room.enter()
             self._busy.add(found)
         return found
 

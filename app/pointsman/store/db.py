@@ -45,31 +45,31 @@ class Database:
 
         return Database(open_server(url, gateway), shared=True)
 
-    def submit(self, work: Callable[[Connection], T], *, short: bool = False, soon: bool = False) -> asyncio.Future[T]:
+    def submit(
+        self, work: Callable[[Connection], T], *, short: bool = False, delay: float | None = None
+    ) -> asyncio.Future[T]:
         """Hand work to the writer now; it is carried out whether or not anybody waits.
 
-        What is `short`, a few rows, is done here and now where nothing waits before it; `soon`, with all of its kind
-        that come in this turn of the loop.
+        What is `short`, a few rows, is done here and now where nothing waits before it; with a `delay`, in one
+        transaction with what comes next, and so many seconds later at most. 0 is in this turn of the loop.
         """
         job = Job(work, asyncio.get_running_loop(), AT_ONCE)
-        if soon:
-            return self._writer.soon(job).future
-        return (self._writer.now(job) if short else self._writer.add(job)).future
+        return (self._short(job, delay) if short else self._writer.add(job)).future
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Carry out the work in the writer's transaction; returns when it is committed."""
         return await self.submit(work)
 
-    async def ensure(self, work: Callable[[Connection], T], *, always: bool = False, later: bool = False) -> T | None:
-        """As `write`, for a few rows; while the shared ledger is away the work waits, in its order, and this returns None at once.
-
-        With `later` it is done together with what comes next, a moment later: nobody but its caller waits for it.
+    async def ensure(
+        self, work: Callable[[Connection], T], *, always: bool = False, delay: float | None = None
+    ) -> T | None:
+        """As `write`, for what is short; while the shared ledger is away it waits, in its order, and this returns None at once.
 
         So much may wait and no more, then it is `Away`; with `always` there is no bound. The work is done twice when
         the connection broke during the commit: a second time it must change nothing.
         """
         job = Job(work, asyncio.get_running_loop(), ALWAYS if always else ROWS)
-        return await (self._writer.later(job) if later else self._writer.now(job)).future
+        return await self._short(job, delay).future
 
     @property
     def full(self) -> bool:
@@ -92,6 +92,9 @@ class Database:
         if self._writer.close():
             self._pool.shutdown()
             self._backend.dispose()
+
+    def _short(self, job: Job[T], delay: float | None) -> Job[T]:
+        return self._writer.now(job) if delay is None else self._writer.delayed(job, delay)
 
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:

@@ -24,7 +24,8 @@ class Job(Generic[T]):
         self.error: Exception | None = None
 
     def run(self, connection: Connection) -> None:
-        """Do the work; what it raises is kept for the one who waits, and raised."""
+        """Do the work, also once more; what it raises is kept for the one who waits, and raised."""
+        self.error = None
         try:
             self._result = self._work(connection)
         except Exception as error:

@@ -35,7 +35,9 @@ __all__ = [
 ]
 
 _PRUNED_EVERY = 600.0
-_MANY = 4
+_COMMIT_DELAY = 0.002
+"""Seconds that the end of a hold may wait for what comes next, to be committed with it."""
+_COMMIT_SIBLINGS = 4
 """From so many holds on that are open here, those that come in one turn of the loop are made in one transaction."""
 
 
@@ -61,8 +63,8 @@ class Ledger:
         if hold.subject.request != hold.request:
             raise ValueError(f"a hold for {hold.request} has the subject of {hold.subject.request}")
         self._tidy(now)
-        many = self._held >= _MANY  # others are under way, so others may come at the same time
-        waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now), short=True, soon=many)
+        delay = 0.0 if self._held >= _COMMIT_SIBLINGS else None
+        waiting = self._db.submit(lambda connection: self._reserve(connection, hold, now), short=True, delay=delay)
         try:
             found = await waiting
         except (asyncio.CancelledError, Away) as error:
@@ -197,7 +199,7 @@ class Ledger:
         self._held = max(0, self._held - 1)
         self._unsummed += 1
         self._sum_up()
-        return await self._db.ensure(work, always=True, later=later) is not False
+        return await self._db.ensure(work, always=True, delay=_COMMIT_DELAY if later else None) is not False
 
     def _recover(self, connection: Connection, now: float) -> list[str]:
         self._pruned = now

@@ -141,7 +141,7 @@ def read(id_: str, body: bytes, hints: Hints, sense: Sense) -> Request:
         rest=rest.verdicts,
         last_user=_first_said(reversed(items), _USER)[: body_.LAST_USER],
         system=_first_said(items, _SYSTEM)[: body_.SYSTEM],
-        digest=body_.whole(fields, _known(fields, rest.digests, messages)),
+        digest=body_.whole(fields, {**rest.digests, **_said_apart(peek, messages)}),
         hints=hints,
     )
 
@@ -193,10 +193,10 @@ def _message(raw: bytes, item: _Item, parts: list[_Part], sense: Sense) -> Messa
     )
 
 
-def _known(fields: body_.Fields, digests: dict[str, str], messages: tuple[Message, ...]) -> dict[str, str]:
-    """What stands for fields in the digest of all of them: the instructions are the first message."""
-    said = body_.joined(messages)
-    return {**digests, **{name: said for name in ("instructions", "input") if name in fields}}
+def _said_apart(peek: _Body, messages: tuple[Message, ...]) -> dict[str, str]:
+    """What stands for instructions and input in the digest of all: the same words as one or as the other are not the same."""
+    first = 1 if peek.instructions else 0
+    return {"instructions": body_.joined(messages[:first]), "input": body_.joined(messages[first:])}
 
 
 def _pieces(item: _Item) -> list[_Part]:

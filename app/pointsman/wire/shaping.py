@@ -14,9 +14,8 @@ _CALLS = ("tool_use", "function_call", "custom_tool_call", "local_shell_call")  
 _KINDS = ("function", "custom", "function_call")  # what holds a name and arguments
 _SYSTEM = ("system", "developer")
 _MOST_KNOWN = 4_096
-_known: dict[
-    tuple[str, str], Shape
-] = {}  # of messages seen before, by digest and role: what is sent again is not read again
+# Of messages seen before, by digest and role: what is sent again is not read again.
+_known: dict[tuple[str, str], Shape] = {}
 _TEXT = ("content", "text", "output", "refusal")  # where text stands in messages, parts, results and items
 
 
