@@ -60,7 +60,7 @@ _KEPT = ("Content-Type", "Content-Length", "Cache-Control")
 
 
 def main(port: str, upstream: str) -> None:
-    """Serve until ended, with the gateway's own settings of uvicorn."""
+    """Serve until ended, as leanly as uvicorn can."""
     uvicorn.run(
         Proxy(f"http://127.0.0.1:{upstream}"),
         port=int(port),

@@ -111,7 +111,7 @@ def mock(place: Place, chunks: int = 32) -> System:
 
 
 def bare(place: Place, upstream: Upstream) -> System:
-    """The server and the client of the gateway with nothing between."""
+    """A server and a client that many use, with nothing between."""
     port = free_port()
     command = [sys.executable, "-m", "pointsman.bench.bare_proxy", str(port), str(upstream.port)]
     return place.start("uvicorn + aiohttp", command, port)[0]

@@ -301,9 +301,9 @@ class Noted(Reply):
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and headers."""
+        await self._reply.start(status, headers)
         self.started, self._status = True, status
         self._stream = any(value.startswith(b"text/event-stream") for _, value in headers)
-        await self._reply.start(status, headers)
 
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """A piece of the body, which may be the one that holds the response."""
