@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +52,21 @@ def _this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
         return look_up(host, *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", local)
+
+
+def pytest_collection_finish() -> None:
+    """What was read in stays: no collection of garbage walks through it again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _windows_end_in_their_own_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No other thread of a test may collect windows: it would wait for Qt while Qt waits for Python."""
+    if "qapp" not in request.fixturenames:
+        yield
+        return
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
