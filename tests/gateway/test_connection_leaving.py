@@ -181,3 +181,25 @@ async def test_a_length_may_have_noughts_before_it() -> None:
         await asyncio.sleep(0)
         await client.say(b"llo")
         assert (await client.answer()).endswith(b"hello")
+
+
+async def test_a_client_that_leaves_is_heard_behind_a_large_body() -> None:
+    """What it sent ahead is read, though it waits in line."""
+    waiting = Waiting()
+    behind = b"POST /second HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n" + b"a" * 900_000
+    async with served(waiting) as port:
+        async with connected(port) as client:
+            await client.say(GET.replace(b"/ ", b"/first ") + behind)
+            await waiting.until(lambda it: it.began == ["/first"])
+        await waiting.until(lambda it: it.left == ["/first"])
+
+
+async def test_what_waits_in_line_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond it the client has to go, and its request with it."""
+    monkeypatch.setattr(connection, "_MOST_AHEAD", 100_000)
+    waiting = Waiting()
+    behind = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n" + b"a" * 900_000
+    async with served(waiting) as port, connected(port) as client:
+        with contextlib.suppress(ConnectionError):
+            await client.say(GET.replace(b"/ ", b"/first ") + behind)
+        await waiting.until(lambda it: it.left == ["/first"])

@@ -10,7 +10,7 @@ import pytest
 
 from pointsman.core.errors import SetupError
 from pointsman.gateway import listening
-from pointsman.gateway.exchange import Exchange
+from pointsman.gateway.exchange import Answering, Exchange
 from pointsman.gateway.reply import Written
 from pointsman.gateway.seats import Seats
 from pointsman.system import descriptors as descriptors_
@@ -151,6 +151,18 @@ async def test_what_is_being_answered_when_it_ends_is_answered() -> None:
     quiet.close()
 
 
+async def cut_off(door: Answering, began: asyncio.Event) -> bool:
+    """Whether a request is answered whose server ends once it began; the server has ended."""
+    sockets = listening.listen(0, "PORT")
+    server = listening.server(door, Seats(9))
+    serving = asyncio.create_task(server.serve(sockets))
+    asking = asyncio.create_task(answered(sockets[0].getsockname()[1]))
+    await began.wait()
+    server.stop()
+    await serving
+    return bool(await asking)
+
+
 async def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway's end waits only so long; its client is told."""
 
@@ -160,14 +172,7 @@ async def test_what_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> No
 
     began = asyncio.Event()
     monkeypatch.setattr(listening, "_GRACE", 0.01)
-    sockets = listening.listen(0, "PORT")
-    server = listening.server(endless, Seats(9))
-    serving = asyncio.create_task(server.serve(sockets))
-    asking = asyncio.create_task(answered(sockets[0].getsockname()[1]))
-    await began.wait()
-    server.stop()
-    await serving
-    assert not await asking
+    assert not await cut_off(endless, began)
 
 
 async def test_what_is_cut_off_says_what_it_cost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,12 +189,5 @@ async def test_what_is_cut_off_says_what_it_cost(monkeypatch: pytest.MonkeyPatch
 
     began, settled = asyncio.Event(), list[bool]()
     monkeypatch.setattr(listening, "_GRACE", 0.01)
-    sockets = listening.listen(0, "PORT")
-    server = listening.server(endless, Seats(9))
-    serving = asyncio.create_task(server.serve(sockets))
-    asking = asyncio.create_task(answered(sockets[0].getsockname()[1]))
-    await began.wait()
-    server.stop()
-    await serving
+    await cut_off(endless, began)
     assert settled
-    await asking

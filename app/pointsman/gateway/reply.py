@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 
 from pointsman.gateway.exchange import Exchange
 
@@ -13,20 +14,20 @@ SLOWEST_READ = 300.0  # seconds without a byte taken before a client counts as g
 _JSON = [(b"content-type", b"application/json")]
 
 
-class Reply:
+class Reply(ABC):
     """Where an answer goes. `started` once there is a status, `finished` with the last piece."""
 
     def __init__(self) -> None:
         self.started = False
         self.finished = False
 
+    @abstractmethod
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Status and headers; what frames the body is not said here."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """A piece of the body; of a stream, one event."""
-        raise NotImplementedError
 
     async def whole(self, body: bytes, status: int = 200) -> None:
         """A whole answer of JSON."""

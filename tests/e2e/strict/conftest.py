@@ -51,3 +51,14 @@ def client(gateway: Home, key: str) -> Iterator[openai.OpenAI]:
     """The SDK; a refusal fails the test at once."""
     with openai.OpenAI(base_url=gateway.runtime.address, api_key=key, max_retries=0) as one:
         yield one
+
+
+@pytest.fixture
+def paid(gateway: Home, upstream: StrictUpstream) -> Callable[[], None]:
+    """The ledger holds what was billed since the test began."""
+    before = strict_home.spent(gateway)
+
+    def look() -> None:
+        assert strict_home.spent(gateway) - before == upstream.billed > 0
+
+    return look

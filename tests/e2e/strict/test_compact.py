@@ -54,17 +54,6 @@ def more(provider: StrictUpstream) -> str:
     return native + native.replace("strict-native", "other-vendor").replace("targets.native", "targets.other-native")
 
 
-@pytest.fixture
-def paid(gateway: Home, upstream: StrictUpstream) -> Callable[[], None]:
-    """The ledger holds what was billed since the test began."""
-    before = strict_home.spent(gateway)
-
-    def look() -> None:
-        assert strict_home.spent(gateway) - before == upstream.billed > 0
-
-    return look
-
-
 def items(compacted: CompactedResponse) -> list[Any]:
     """The output, as it is sent back; its type has no name for messages of the user."""
     return [item.to_dict(warnings=False) for item in compacted.output]

@@ -30,17 +30,6 @@ def stranger(gateway: Home) -> Iterator[openai.OpenAI]:
         yield one
 
 
-@pytest.fixture
-def paid(gateway: Home, upstream: StrictUpstream) -> Callable[[], None]:
-    """The ledger holds what was billed since the test began."""
-    before = strict_home.spent(gateway)
-
-    def look() -> None:
-        assert strict_home.spent(gateway) - before == upstream.billed > 0
-
-    return look
-
-
 @pytest.mark.parametrize("dialect", ALL)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_turn_with_a_tool_goes_on_by_its_id(
