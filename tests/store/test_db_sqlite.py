@@ -177,16 +177,45 @@ async def test_another_program_that_never_ends_is_one_sentence(path: Path, monke
     db.close()
 
 
+def in_the_file(path: Path) -> int:
+    """How many rows are in the file, without what stands beside it."""
+    alone = sqlite3.connect(f"file:{path}?immutable=1", uri=True)
+    [(count,)] = alone.execute("SELECT count(*) FROM taints")
+    alone.close()
+    return int(count)
+
+
 async def test_what_stands_beside_the_file_comes_into_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would grow for as long as the gateway runs."""
-    monkeypatch.setattr("pointsman.store.committing._CHECKPOINT", 3)
+    monkeypatch.setattr("pointsman.store.tidying._EVERY", 3)
     db = Database.open(path)
-    for number in range(4):
+    for number in range(3):
         await db.submit(put(f"{number}"), short=True)
-    await db.write(lambda connection: None)
-    alone = sqlite3.connect(f"file:{path}?immutable=1", uri=True)  # the file without what stands beside it
-    assert alone.execute("SELECT count(*) FROM taints").fetchone() == (4,)
-    alone.close()
+    db._writer._tidier.close()
+    assert in_the_file(path) == 3
+    db.close()
+
+
+async def test_what_grows_beside_the_file_is_brought_into_it_between_two_jobs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it could not be brought while others went on, as here for a reader of the older state."""
+    monkeypatch.setattr("pointsman.store.tidying._EVERY", 3)
+    monkeypatch.setattr("pointsman.store.sqlite._MANY", 1)
+    db = Database.open(path)
+    await db.write(put("a"))
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM taints").close()
+    for number in range(3):
+        await db.submit(put(f"{number}"), short=True)
+    db._writer._tidier.close()
+    reader.close()
+    waiting = db.submit(put("b"), short=True)
+    assert not waiting.done()  # it goes to the thread, which then tidies
+    await waiting
+    await db.write(lambda _: None)
+    assert in_the_file(path) == 5
     db.close()
 
 

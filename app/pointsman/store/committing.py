@@ -17,7 +17,6 @@ PATIENCE = 5.0
 """Seconds for another program that writes to the file."""
 RETRY = 2.0
 """Seconds until a server that could not be reached is tried again."""
-_CHECKPOINT = 1_000  # commits, each of about ten pages of 4 KB; many write the same pages
 
 
 class Committer:
@@ -26,27 +25,13 @@ class Committer:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._connection: Connection | None = None
-        self._commits = 0
         self._away: tuple[float, Away] | None = None
-
-    @property
-    def untidy(self) -> bool:
-        """Whether it is time to tidy."""
-        return self._commits >= _CHECKPOINT
-
-    def tidy(self) -> None:
-        """Every so often, what SQLite has written beside its file goes into it: a matter of many milliseconds."""
-        if self.untidy and self._connection is not None:
-            self._commits = 0
-            with contextlib.suppress(Exception):  # a disk that is full says so at the next commit
-                self._backend.tidy(self._connection)
 
     def commit(self, group: Sequence[Job[Any]], patience: float = PATIENCE) -> None:
         """One transaction for the group; each job then has its result or its error. A commit that fails fails them all.
 
         Where one of several jobs fails, all are undone and done again, each in a transaction of its own.
         """
-        self._commits += 1
         if not self._done(group, patience):
             self._one_by_one(group, patience)
 

@@ -6,12 +6,16 @@ Rows are added up some hundreds at a time; whoever reads the sums adds what is n
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from importlib import import_module
 from math import ceil, floor
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
 
+from pointsman.store import desk as desks
 from pointsman.store.columns import table
+from pointsman.store.prepared import Straight
 from pointsman.store.rollup import HOUR
 from pointsman.store.spans import EARLIEST, LATEST
 
@@ -19,8 +23,12 @@ _AUDIT = table("audit")
 _C = _AUDIT.c
 _HEAD = table("audit_head")
 _FARES = table("fares")
-EVERY = 128
-"""After so many rows they are added up, which then takes about a millisecond."""
+_READ_HEAD = Straight(select(_HEAD.c.seq, _HEAD.c.fared))
+_SPAN = (_C.seq > bindparam("after"), _C.seq <= bindparam("upto"), _C.counted != literal_column("''"))
+_NEW = Straight(select(_C.at, _C.counted).where(*_SPAN), "after", "upto")
+_MOVE = Straight(update(_HEAD), "fared", columns=("fared",))
+EVERY = 64
+"""After so many rows they are added up, which then takes less than a millisecond."""
 _MOST = (
     1_024  # rows that are added up at once, while others wait: all those of an earlier version's ledger have their turn
 )
@@ -29,18 +37,25 @@ Fared = dict[str, int]
 
 def add_up(connection: Connection) -> None:
     """Add what is not in the sums yet, or as much of it as is done at once, in the transaction of this connection."""
-    head = connection.execute(select(_HEAD.c.seq, _HEAD.c.fared)).one_or_none()
-    if head is None or head.seq == head.fared:
-        return
-    upto = min(head.seq, head.fared + _MOST)
-    new = select(_C.at, _C.counted).where(_C.seq > head.fared, _C.seq <= upto, _C.counted != "")
-    sums = Counter((int(at // HOUR) * HOUR, counted) for at, counted in connection.execute(new))
-    if sums:
-        insert = import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(_FARES)
-        more = {"count": _FARES.c["count"] + insert.excluded["count"]}
-        rows = [{"hour": hour, "counted": counted, "count": count} for (hour, counted), count in sorted(sums.items())]
-        connection.execute(insert.on_conflict_do_update(index_elements=list(_FARES.primary_key), set_=more), rows)
-    connection.execute(update(_HEAD).values(fared=upto))
+    desk = desks.at(connection)
+    for newest, fared in _READ_HEAD.rows(desk, ()):
+        upto = min(newest, fared + _MOST)
+        sums = Counter((int(at // HOUR) * HOUR, counted) for at, counted in _NEW.rows(desk, (fared, upto)))
+        if sums:
+            _adding(desk.dialect).many(
+                desk, [(hour, counted, count) for (hour, counted), count in sorted(sums.items())]
+            )
+        if upto > fared:
+            _MOVE(desk, (upto,))
+
+
+@cache
+def _adding(dialect: str) -> Straight:
+    """The statement that adds to a row, made if it is missing. A server's dialect is read in where there is one."""
+    insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(_FARES)
+    more = {"count": _FARES.c["count"] + insert.excluded["count"]}
+    statement = insert.on_conflict_do_update(index_elements=list(_FARES.primary_key), set_=more)
+    return Straight(statement, "hour", "counted", "count")
 
 
 def between(connection: Connection, since: float | None, until: float | None) -> Fared:

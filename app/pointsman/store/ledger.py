@@ -14,7 +14,7 @@ from pointsman.core import budget
 from pointsman.core.budget import Account, Cap, Short, Subject
 from pointsman.core.errors import BadRequest
 from pointsman.core.savings import Use
-from pointsman.store import accounts, audit, caps, grants, holds, rollup, spending
+from pointsman.store import accounts, audit, caps, grants, holds, spending
 from pointsman.store.db import Away, Database
 from pointsman.store.grants import Grant, Standing
 from pointsman.store.holds import CRASHED, Books, Charge, HoldRequest, Reserved
@@ -51,7 +51,6 @@ class Ledger:
         self._db = db
         self._books = Books(zone, gateway)
         self._pruned = 0.0
-        self._unsummed = 0
         self._held = 0
         self._later: set[asyncio.Future[bool | None]] = set()
         self.on_moved: Callable[[], None] | None = None
@@ -175,16 +174,8 @@ class Ledger:
         """What takes longer than a hold may wait for, now and then, in the writer's thread."""
         if abs(now - self._pruned) >= _PRUNED_EVERY:  # also when the clock went back
             self._pruned = now
-            self._aside(lambda connection: prune(connection, now))
-
-    def _sum_up(self) -> None:
-        if self._unsummed >= rollup.MOST_WAITING // 2:
-            self._unsummed = 0
-            self._aside(rollup.sum_up)
-
-    def _aside(self, work: Callable[[Connection], object]) -> None:
-        done = self._db.submit(work)
-        done.add_done_callback(lambda _: done.cancelled() or done.exception())  # it will be tried again
+            done = self._db.submit(lambda connection: prune(connection, now))
+            done.add_done_callback(lambda _: done.cancelled() or done.exception())  # it will be tried again
 
     async def _free(self, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
         """While the shared ledger is away, what costs nothing goes on: its hold is written later, before its end is."""
@@ -197,8 +188,6 @@ class Ledger:
 
     async def _end(self, work: Callable[[Connection], bool], *, later: bool) -> bool:
         self._held = max(0, self._held - 1)
-        self._unsummed += 1
-        self._sum_up()
         return await self._db.ensure(work, always=True, delay=_COMMIT_DELAY if later else None) is not False
 
     def _recover(self, connection: Connection, now: float) -> list[str]:

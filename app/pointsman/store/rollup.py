@@ -1,21 +1,22 @@
 """Sums of what was charged, so that a report of a year does not read ten million holds.
 
 A charge is noted as not summed up yet, in its own transaction; every so many of them are added to the sums together,
-which costs a tenth of adding each. Whoever reads sums adds what is not in them yet, so they are never behind.
+which costs a fraction of adding each. Whoever reads sums adds what is not in them yet, so they are never behind.
 Spans are of UTC time: they fit every time zone, also when the person travels or several machines share a ledger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from operator import add as plus
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, insert, literal_column, select, update
 
+from pointsman.store import desk as desks
 from pointsman.store.columns import table
 from pointsman.store.desk import Desk
 from pointsman.store.prepared import Found, Prepared, Straight
@@ -32,13 +33,18 @@ OWNERS = ("person", "project", "label", "agent", "model", "tier")
 KINDS = ("session", "task")
 METERS = ("fresh_input", "cache_read", "cache_write_short", "cache_write_long", "output")
 SUMS = ("requests", "paid", "busy_ms", "charge", "estimated", "saved", *METERS)
+_SPAN = ("seconds", "scope", "starts", *OWNERS)
+_NAME = ("kind", "name", "first", "last", "long")
 SETTLED: ColumnElement[str] = literal_column("'settled'")
 OPEN: ColumnElement[str] = literal_column("'open'")
 """As text in the statement: an index over open holds alone is not used for a value bound later."""
+_DAY: ColumnElement[int] = literal_column(str(DAY))
+_YES: ColumnElement[int] = literal_column("1")
+_NO: ColumnElement[int] = literal_column("0")
 
 
 @cache
-def _adding(onto: Table, dialect: str) -> Prepared:
+def _adding(onto: Table, dialect: str) -> Straight:
     """The statement that adds to a row, made if it is missing. A server's dialect is read in where there is one."""
     insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(onto)
     new: Any = insert.excluded
@@ -46,8 +52,9 @@ def _adding(onto: Table, dialect: str) -> Prepared:
     if onto is NAMES:
         first = case((new.first < NAMES.c.first, new.first), else_=NAMES.c.first)
         last = case((new.last > NAMES.c.last, new.last), else_=NAMES.c.last)
-        change |= {"first": first, "last": last, "long": case((last - first > DAY, 1), else_=0)}
-    return Prepared(insert.on_conflict_do_update(index_elements=list(onto.primary_key), set_=change))
+        change |= {"first": first, "last": last, "long": case((last - first > _DAY, _YES), else_=_NO)}
+    statement = insert.on_conflict_do_update(index_elements=list(onto.primary_key), set_=change)
+    return Straight(statement, *(_NAME if onto is NAMES else _SPAN), *SUMS)
 
 
 _SAME_REQUEST = (
@@ -60,12 +67,13 @@ _IS_COUNTED = Straight(select(HOLDS.c.id).where(*_SAME_REQUEST), "wanted", "but"
 _UNCOUNT = Straight(update(HOLDS).where(*_SAME_REQUEST).values(counts=literal_column("0")), "wanted", "but")
 _NOTE = Straight(insert(LATER), "hold")
 _NOTED = Straight(select(LATER.c.hold).where(LATER.c.hold == bindparam("wanted")), "wanted")
-_WAITING = Prepared(select(HOLDS).join_from(LATER, HOLDS, NOTED))
+_READ = ("made", "ended", "charge", "estimated", "saved", "counts", *KINDS, *OWNERS, *METERS)
+_WAITING = Prepared(select(*[HOLDS.c[name] for name in _READ]).join_from(LATER, HOLDS, NOTED))
 _ALL_DONE = Prepared(delete(LATER))
-MOST_WAITING = 256
-"""So many charges of one gateway wait at most; a ledger sums up before that, and at its start what a crash left."""
+MOST_WAITING = 32
+"""So many charges of one gateway are summed up by the next; they then take about a millisecond. A start sums up what a crash left."""
 
-_names = itemgetter(*KINDS, *OWNERS)
+_owners = itemgetter(*OWNERS)
 _meters = itemgetter(*METERS)
 _Key = tuple[Any, ...]
 _Sums = tuple[int, ...]
@@ -87,7 +95,7 @@ def add(desk: Desk, hold_id: str, request: str) -> None:
 def _count_no_more(desk: Desk, request: str, but: str) -> None:
     for earlier in _COUNTED(desk.connection, {"wanted": request, "but": but}):
         if not _NOTED.rows(desk, (earlier["id"],)):
-            _put(desk.connection, [_Group(_whose(earlier), _ONE_LESS, earlier["made"], earlier["made"])])
+            _put(desk, [(earlier, _ONE_LESS)])
     _UNCOUNT(desk, (request, but))
 
 
@@ -96,7 +104,7 @@ def sum_up(connection: Connection) -> None:
     connection.info["unsummed"] = 0
     found = waiting(connection)
     if found:
-        _put(connection, _groups(found))
+        _put(desks.at(connection), [(hold, sums(hold)) for hold in found])
         _ALL_DONE(connection, {})
 
 
@@ -116,58 +124,33 @@ def sums(hold: Found) -> _Sums:
 _ONE_LESS: _Sums = tuple(-1 if name == "requests" else 0 for name in SUMS)
 
 
-class _Group(NamedTuple):
-    """Charged holds that have all names and the half hour in common, in which they were made from `first` to `last`."""
-
-    whose: _Key
-    sums: _Sums
-    first: float
-    last: float
-
-
-def _whose(hold: Found) -> _Key:
-    """The names of a hold, first those of `KINDS`, and the half hour in which it was made."""
-    return (*_names(hold), int(hold["made"] // HALF) * HALF)
-
-
-def _groups(found: Sequence[Found]) -> Iterable[_Group]:
-    """They are many, the groups are few: what follows is done for each group."""
-    groups = dict[_Key, _Group]()
-    for hold in found:
-        whose, more, made = _whose(hold), sums(hold), hold["made"]
-        so_far = groups.get(whose)
-        groups[whose] = (
-            _Group(whose, more, made, made)
-            if so_far is None
-            else _Group(whose, tuple(map(plus, so_far.sums, more)), min(so_far.first, made), max(so_far.last, made))
-        )
-    return groups.values()
-
-
-def _put(connection: Connection, groups: Iterable[_Group]) -> None:
-    """Add them, those of one row together; the rows in one order, so that two gateways never wait for each other."""
-    dialect, spans, names = connection.dialect.name, dict[_Key, _Sums](), dict[_Key, _Sums]()
+def _put(desk: Desk, holds: Iterable[tuple[Found, _Sums]]) -> None:
+    """Add what each of these holds adds; the rows in one order, so that two gateways never wait for each other."""
+    groups, spans, names = dict[_Key, _Sums](), dict[_Key, _Sums](), dict[_Key, _Sums]()
     lives: dict[_Key, tuple[float, float]] = {}
-    for whose, more, made, latest in groups:
-        for span in _spans(whose):
-            spans[span] = tuple(map(plus, spans[span], more)) if span in spans else more
-        for name in zip(KINDS, whose, strict=False):
-            names[name] = tuple(map(plus, names[name], more)) if name in names else more
-            first, last = lives.get(name, (made, latest))
-            lives[name] = min(first, made), max(last, latest)
-    _adding(SPANS, dialect).many(connection, [_row(_SPAN, key, more) for key, more in sorted(spans.items())])
-    _adding(NAMES, dialect).many(
-        connection, [_row(_NAME, (*key, *_life(*lives[key])), more) for key, more in sorted(names.items())]
-    )
+    for hold, more in holds:
+        made = hold["made"]
+        _add(groups, (int(made // HALF) * HALF, *_owners(hold)), more)
+        for kind in KINDS:
+            name = kind, hold[kind]
+            _add(names, name, more)
+            first, last = lives.get(name, (made, made))
+            lives[name] = min(first, made), max(last, made)
+    for group, more in groups.items():  # the holds are many, the groups are few
+        for span in _spans(group):
+            _add(spans, span, more)
+    _adding(SPANS, desk.dialect).many(desk, [(*key, *more) for key, more in sorted(spans.items())])
+    _adding(NAMES, desk.dialect).many(desk, [(*key, *_life(*lives[key]), *more) for key, more in sorted(names.items())])
 
 
-_SPAN = ("seconds", "scope", "starts", *OWNERS)
-_NAME = ("kind", "name", "first", "last", "long")
+def _add(so_far: dict[_Key, _Sums], key: _Key, more: _Sums) -> None:
+    before = so_far.get(key)
+    so_far[key] = more if before is None else tuple(map(plus, before, more))
 
 
 def _spans(group: _Key) -> Iterator[_Key]:
-    """The rows of spans in which the holds of a group count."""
-    _, _, *names, half = group
+    """The rows of spans in which holds count that have the half hour and the owners in common."""
+    half, *names = group
     whose = tuple([name or "" for name in names])
     day, nobody = half // DAY * DAY, ("",) * len(OWNERS)
     yield (HOUR, "", half // HOUR * HOUR, *whose)
@@ -178,7 +161,3 @@ def _spans(group: _Key) -> Iterator[_Key]:
 
 def _life(first: float, last: float) -> _Key:
     return first, last, int(last - first > DAY)
-
-
-def _row(columns: Sequence[str], key: _Key, more: _Sums) -> dict[str, Any]:
-    return {**dict(zip(columns, key, strict=True)), **dict(zip(SUMS, more, strict=True))}

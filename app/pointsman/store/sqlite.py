@@ -23,12 +23,13 @@ READERS = 2
 _OURS = 0x506E7473
 _WRITING = "BEGIN IMMEDIATE"
 _LOOK = 0.02  # seconds between two looks whether another program has ended its writing
+_MANY = 32_768  # pages of 4 KB beside the file: 128 MB
 _CHECKED_WHOLE_BELOW = 64 * 2**20
 _DISK = "see that its disk has room and can be written."
 _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA wal_autocheckpoint = 0",  # the writer does it, at a time of its own
+    "PRAGMA wal_autocheckpoint = 0",  # a thread of its own does it
     "PRAGMA foreign_keys = ON",
 )
 
@@ -45,15 +46,18 @@ def open_file(path: Path) -> Backend:
     except SetupError:
         engine.dispose()
         raise
-    return Backend(
-        engine, _engine(path, "BEGIN", "PRAGMA query_only = ON"), _plain, begin=_Transaction, tidy=_tidy, inline=True
-    )
+    readers = _engine(path, "BEGIN", "PRAGMA query_only = ON")
+    return Backend(engine, readers, _plain, begin=_Transaction, tidy=lambda: _tidy(readers), inline=True)
 
 
-def _tidy(connection: Connection) -> None:
-    """Bring what was committed into the file, as far as nobody reads the older state."""
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+def _tidy(readers: Engine) -> bool:
+    """Bring what was committed into the file, as far as nobody reads the older state; False where much stays beside it.
+
+    SQLite does so beside a writer. What that one adds meanwhile stays, so while it never pauses what lies beside grows.
+    """
+    with contextlib.closing(readers.raw_connection()) as connection:
+        [(_, pages, moved)] = connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return bool(pages == moved or pages < _MANY)
 
 
 class _Transaction:

@@ -17,6 +17,7 @@ from pointsman.store import committing
 from pointsman.store.backend import Away, Backend, Busy
 from pointsman.store.committing import Committer
 from pointsman.store.job import Job
+from pointsman.store.tidying import Tidier
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Writer:
     def __init__(self, backend: Backend) -> None:
         self._inline = backend.inline
         self._committer = Committer(backend)
+        self._tidier = Tidier(backend)
         self._turn = threading.Lock()  # the committer's
         self._lock = threading.Lock()  # of all that follows
         self._closed = False
@@ -111,7 +113,7 @@ class Writer:
 
     def _is_free(self, group: list[Job[Any]]) -> bool:
         """Whether these may be done here and now; else they are handed in."""
-        if self._unfinished or self._committer.untidy:
+        if self._unfinished or self._tidier.behind:
             self._hand_in(group)
             return False
         self._unfinished = len(group)
@@ -125,6 +127,7 @@ class Writer:
     def _at_once(self, group: list[Job[Any]], loop: asyncio.AbstractEventLoop) -> None:
         with self._turn:
             self._committer.commit(group, 0.0)
+            self._tidier.committed()
         busy = list[Job[Any]]()
         for job in group:
             if isinstance(job.error, Busy):
@@ -151,6 +154,7 @@ class Writer:
             self._hand_in(self._taken())
             self._jobs.put(None)
         self._thread.join()
+        self._tidier.close()
         return True
 
     def _run(self) -> None:
@@ -161,7 +165,8 @@ class Writer:
                 away = self._catch_up()
                 if group:
                     self._carry_out(group, away)
-                self._committer.tidy()
+                self._tidier.committed()
+                self._tidier.catch_up()
             with self._lock:
                 self._unfinished -= len(group)
         self._committer.try_again()

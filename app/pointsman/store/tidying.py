@@ -1,0 +1,44 @@
+"""What a database engine puts off is done every so many commits, in a thread of its own: nobody waits for the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+
+from pointsman.store.backend import Backend
+
+_EVERY = 1_000  # commits, each of about ten pages of 4 KB; many write the same pages
+
+
+class Tidier:
+    """Counts the commits. `behind` while tidying beside the writer does not keep up with it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._commits = 0
+        self._thread: threading.Thread | None = None
+        self.behind = False
+
+    def committed(self) -> None:
+        """Something was committed; by turns, called by whoever did it."""
+        self._commits += 1
+        if self._commits >= _EVERY and not (self._thread and self._thread.is_alive()):
+            self._commits = 0
+            self._thread = threading.Thread(target=self._beside, name="store-tidier", daemon=True)
+            self._thread.start()
+
+    def catch_up(self) -> None:
+        """Where it is behind: tidy while nobody writes, as the caller promises. That takes many milliseconds."""
+        if self.behind:
+            self.behind = False
+            with contextlib.suppress(Exception):  # a disk that is full says so at the next commit
+                self._backend.tidy()
+
+    def close(self) -> None:
+        """Wait for the end of what is under way."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _beside(self) -> None:
+        with contextlib.suppress(Exception):
+            self.behind = not self._backend.tidy()
