@@ -122,7 +122,7 @@ class OnServer(World):
 
     def begin(self) -> Database:
         """An empty database of the server."""
-        self.url = postgres.server().url()
+        self.url = postgres.server().empty()
         return Database.connect(self.url)
 
     def die(self) -> Database:
@@ -133,7 +133,7 @@ class OnServer(World):
     def teardown(self) -> None:
         """Close everything."""
         super().teardown()
-        postgres.server().drop(self.url)
+        postgres.server().give_back(self.url)
 
 
 def place(account: Account) -> tuple[str, str, str]:

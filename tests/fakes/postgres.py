@@ -26,6 +26,10 @@ _SETTINGS = {
     "autovacuum": "off",
     "password_encryption": "scram-sha-256",
 }
+_EMPTYING = """
+SELECT string_agg(CASE relkind WHEN 'r' THEN format('DELETE FROM %I', relname) ELSE format('ALTER SEQUENCE %I RESTART', relname) END, '; ')
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') AND relname <> 'pointsman_version'
+"""
 
 
 @functools.cache
@@ -44,6 +48,7 @@ class Server:
         self.folder = Path(tempfile.mkdtemp(prefix="pointsman-pg-", dir="/tmp" if self._owner else None))
         self.port = _free_port()
         self._numbers = itertools.count(1)
+        self._emptied: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         if self._owner:
             os.chown(self.folder, pwd.getpwnam(self._owner).pw_uid, pwd.getpwnam(self._owner).pw_gid)
@@ -129,6 +134,18 @@ class Server:
     def drop(self, url: str) -> None:
         """Take a database away, with who is connected to it."""
         self.do(f"DROP DATABASE IF EXISTS {name_of(url)} WITH (FORCE)")
+
+    def empty(self) -> str:
+        """A database in which nothing is: one that was given back, with its tables, else a new one without."""
+        return self._emptied.pop() if self._emptied else self.url()
+
+    def give_back(self, url: str) -> None:
+        """The next one may have it: emptying takes a tenth of the time that making one does."""
+        self.cut(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            [(emptying,)] = connection.execute(_EMPTYING).fetchall()
+            connection.execute(f"SET session_replication_role = replica; {emptying}")  # of tables in any order
+        self._emptied.append(url)
 
     def cut(self, url: str) -> None:
         """End every connection to a database, as a network that breaks would."""

@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charges are summed up every third time, so that whatever is read is partly in the sums and partly not yet."""
+    """Charges are summed up every sixth time, so that whatever is read is partly in the sums and partly not yet."""
     monkeypatch.setattr(rollup, "MOST_WAITING", 6)
 
 
@@ -54,9 +54,15 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Place:
-    """A ledger on each engine, not opened yet."""
-    return Place(str(request.getfixturevalue("path" if request.param == "sqlite" else "url")))
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A ledger on each engine, not opened yet, in which nothing is. Its tables may be there already."""
+    if request.param == "sqlite":
+        yield Place(str(tmp_path / "pointsman.sqlite3"))
+        return
+    server = postgres.server()
+    url = server.empty()
+    yield Place(url)
+    server.give_back(url)
 
 
 @pytest.fixture

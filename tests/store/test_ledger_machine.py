@@ -147,7 +147,6 @@ class Money(World, RuleBasedStateMachine):
 
     async def at_once(self, ended: list[Made], wanted: list[HoldRequest], leaves: int) -> list[HoldRequest]:
         """End these and make those, together; those that are held then."""
-        self.ledger._unsummed = -10  # sums would have their turn between two of them
         ends = []
         for made in ended:
             charge = Charge(amount=made.hold.amount // 2, estimated=False)
