@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ for _name in list(os.environ):
 for _name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
     for _spelt in (_name, _name.lower()):
         os.environ.pop(_spelt, None)
+# Nobody beyond this machine is called, so nobody's certificate is needed: each of a client's contexts would read 150.
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("fixtures") / "nobody.pem")
 
 # A program that a test starts finds what the first one compiled; without, each start of a gateway compiles it anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -32,16 +35,24 @@ settings.register_profile("pointsman", deadline=None, print_blob=True)
 settings.load_profile("pointsman")
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that is not there yet, for each that asks."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(_homes: Iterator[Path]) -> Iterator[Path]:
     """The state of this test alone; programs that it starts find it by POINTSMAN_HOME."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("POINTSMAN_HOME", str(folder))
-    return folder
+    folder = next(_homes)
+    os.environ["POINTSMAN_HOME"] = str(folder)
+    yield folder
+    os.environ.pop("POINTSMAN_HOME", None)
 
 
-@pytest.fixture(autouse=True)
-def _this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _this_machine_only() -> Iterator[None]:
     """A name or address beyond this machine is an error at once, not a slow test or a call to somebody."""
     look_up = socket.getaddrinfo
 
@@ -51,7 +62,9 @@ def _this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
             raise AssertionError(f"a test looks for {name} outside this machine")
         return look_up(host, *rest, **options)
 
-    monkeypatch.setattr(socket, "getaddrinfo", local)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", local)
+        yield
 
 
 def pytest_collection_finish() -> None:
@@ -60,13 +73,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def _windows_end_in_their_own_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """No other thread of a test may collect windows: it would wait for Qt while Qt waits for Python."""
-    if "qapp" not in request.fixturenames:
-        yield
-        return
+    if "qapp" not in getattr(item, "fixturenames", ()):
+        return (yield)
     gc.disable()
-    yield
-    gc.collect()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.enable()

@@ -59,6 +59,7 @@ def main() -> None:
         port = free_port()
         upstream = subprocess.Popen([str(mock), str(port), "0", "0", "0"])
         home = Home(folder / "place", f"http://127.0.0.1:{port}/v1", target("mock", "mock"))
+        home.forks = False
         try:
             measure(home, program, port)
         finally:

@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -83,12 +82,9 @@ class Counted(Home):
     def _pipe(self) -> Path:
         return self.folder / "held"
 
-    def spawn(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+    def argv(self, *arguments: str) -> list[str]:
         """With the signal's handler around the program."""
-        argv = [sys.executable, str(ROOT / "tests" / "fakes" / "counted_gateway.py"), str(self._pipe), *arguments]
-        return subprocess.Popen(
-            argv, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
-        )
+        return [str(ROOT / "tests" / "fakes" / "counted_gateway.py"), str(self._pipe), *arguments]
 
     async def held(self, requests: int) -> Held:
         """Now."""

@@ -17,6 +17,9 @@ from pointsman.system import instance
 from pointsman.system.instance import Runtime
 from pointsman.wire import admin
 
+if sys.platform == "linux":
+    from tests.fakes.forked import Forked
+
 MODELS = """
 [providers.fake]
 dialect = "chat"
@@ -56,6 +59,9 @@ def target(name: str, model: str, max_output: int = 1000, price_in: float = 1.0,
 class Home:
     """`start`, use, `kill` or `stop`, start again: state stays in its folder. `with` starts it and stops it."""
 
+    forks = sys.platform == "linux"
+    """Whether programs are forked off one that is loaded, or each reads itself in, as a person's does."""
+
     def __init__(self, folder: Path, base_url: str = "http://127.0.0.1:9/v1", targets: str = "") -> None:
         self.folder = folder
         self.models = folder / "test-models.toml"
@@ -69,7 +75,7 @@ class Home:
             "FAKE_KEY": "sk-test",
             "OMP_WAIT_POLICY": "passive",
         }
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | Forked | None = None
         self.reader: threading.Thread | None = None
         self.runtime: Runtime
         self.printed: list[str] = []
@@ -87,7 +93,7 @@ class Home:
 
     def start(self, *arguments: str) -> Home:
         """Wait for the line that says that it runs."""
-        self.process = self.spawn("gateway", "--port", "0", *arguments)
+        self.process = self._program("gateway", "--port", "0", *arguments)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert "Pointsman runs" in line, line + self.process.stdout.read()
@@ -100,9 +106,9 @@ class Home:
         return self
 
     def spawn(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
-        """Any of the program's commands, in this home."""
+        """Any of the program's commands, in this home, started as a person starts it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "pointsman", *arguments],
+            [sys.executable, *self.argv(*arguments)],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -110,8 +116,20 @@ class Home:
             **more,
         )
 
+    def argv(self, *arguments: str) -> list[str]:
+        """What Python is given to run one of the program's commands."""
+        return ["-m", "pointsman", *arguments]
+
+    def _program(self, *arguments: str) -> subprocess.Popen[str] | Forked:
+        return Forked(self.argv(*arguments), self.environment) if self.forks else self.spawn(*arguments)
+
     def run(self, *arguments: str, given: str = "") -> tuple[int, str]:
         """A command to its end: exit code and what it printed."""
+        if self.forks:
+            forked = Forked(self.argv(*arguments), self.environment, given)
+            with forked.stdout as stdout:
+                out = stdout.read()
+            return forked.wait(60), out
         process = self.spawn(*arguments, stdin=subprocess.PIPE)
         out, _ = process.communicate(given, timeout=60)
         return process.returncode, out

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,18 +37,9 @@ class ScriptedHome(Home):
         """What the model here says, from its next start on."""
         self.script.write_text(json.dumps(asdict(script)))
 
-    def spawn(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+    def argv(self, *arguments: str) -> list[str]:
         """The gateway with the scripted engine; every other command as ever."""
-        if arguments[0] != "gateway":
-            return super().spawn(*arguments, **more)
-        return subprocess.Popen(
-            [sys.executable, str(GATEWAY), *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            **more,
-        )
+        return [str(GATEWAY), *arguments] if arguments[0] == "gateway" else super().argv(*arguments)
 
     def heard(self) -> list[dict[str, Any]]:
         """The commands that the engine was given, oldest first."""

@@ -96,7 +96,8 @@ class _Transaction:
             return
         try:
             self._connection.commit()  # where a statement of SQLAlchemy's own took part
-            self._driver.commit()
+            if self._driver.in_transaction:
+                self._driver.execute("COMMIT").close()  # compiled once, which the driver's own commit is each time
         except BaseException:
             self._undo()
             raise
