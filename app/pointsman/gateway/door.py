@@ -32,6 +32,7 @@ from pointsman.gateway.kept_responses import Asked, Noted
 from pointsman.gateway.pipeline import Call
 from pointsman.gateway.reply import KEEP_ALIVE, SLOWEST_READ, Reply, Written
 from pointsman.gateway.run import Run, new_id
+from pointsman.gateway.turns import Turns
 from pointsman.system import trouble
 from pointsman.wire import messages, refusals
 from pointsman.wire.surfaces import SURFACES, TRIGGERED
@@ -59,10 +60,11 @@ class Door:
         self._house = house
         self._patience = patience
         self._every = every
+        self._turns = Turns()
 
     async def __call__(self, asked: Exchange) -> None:
         """One HTTP request."""
-        reply = Written(asked, self._patience, self._every)
+        reply = Written(asked, self._patience, self._every, self._turns)
         try:
             await self._route(asked, reply)
         except Refusal as refusal:
@@ -118,6 +120,7 @@ class Door:
     async def _serve(self, who: tuple[str, str, str], asked: Exchange, reply: Written) -> None:
         (name, agent, key), headers = who, asked.headers
         body = await _json(asked)
+        await self._turns.mine()
         kept = await self._house.responses.asked(agent, body) if name in _RESPONSES else Asked(body)
         run, dialect = Run(new_id(), agent), TRIGGERED if kept.compacts and name == "responses" else SURFACES[name]
         seal = await self._house.responses.compactions.sealer(run) if dialect.compacts else str

@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 
 from pointsman.gateway.exchange import Exchange
+from pointsman.gateway.turns import Turns
 
 KEEP_ALIVE = 15.0  # seconds of silence in a stream, after which its client is told that it goes on
 COMMENT = b": keep-alive\n\n"
@@ -42,8 +43,15 @@ class Written(Reply):
     silent for `every` seconds is kept alive by `beat`, whole and between events.
     """
 
-    def __init__(self, asked: Exchange, patience: float = SLOWEST_READ, every: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self,
+        asked: Exchange,
+        patience: float = SLOWEST_READ,
+        every: float = KEEP_ALIVE,
+        turns: Turns | None = None,
+    ) -> None:
         super().__init__()
+        self._turns = turns or Turns()
         self._asked = asked
         self._patience = patience
         self._every = every
@@ -59,6 +67,7 @@ class Written(Reply):
         for name, value in headers:
             if name == b"content-type":
                 self._events = status == 200 and value.startswith(b"text/event-stream")
+                self._turns.streams += self._events
 
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """A piece of the body, in one write."""
@@ -70,7 +79,9 @@ class Written(Reply):
         self._asked.write(data, last=last)
 
     def still(self) -> None:
-        """No more beats: the answer is whole, or nobody goes on with it."""
+        """It is no stream any more: the answer is whole, or nobody goes on with it."""
+        self._turns.streams -= self._events
+        self._events = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
