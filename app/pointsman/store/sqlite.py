@@ -53,11 +53,11 @@ def open_file(path: Path) -> Backend:
 def _tidy(readers: Engine) -> bool:
     """Bring what was committed into the file, as far as nobody reads the older state; False where much stays beside it.
 
-    SQLite does so beside a writer. What that one adds meanwhile stays, so while it never pauses what lies beside grows.
+    SQLite does so beside a writer. What that one adds meanwhile stays, so while it never pauses what stays grows.
     """
     with contextlib.closing(readers.raw_connection()) as connection:
-        [(_, pages, moved)] = connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    return bool(pages == moved or pages < _MANY)
+        [(_, pages, _)] = connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return bool(pages < _MANY)
 
 
 class _Transaction:
