@@ -67,10 +67,16 @@ def _this_machine_only() -> Iterator[None]:
         yield
 
 
-def pytest_collection_finish() -> None:
-    """What was read in stays: no collection of garbage walks through it again."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """What is read in stays: no collection of garbage walks through it, now or again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

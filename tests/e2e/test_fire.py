@@ -277,6 +277,8 @@ def test_idle_connections(gateway: Home, key: str) -> None:
 class Poor(Home):
     """A gateway that may have few files and connections open."""
 
+    forks = False
+
     def spawn(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """The same program, by way of a shell that lowers the limit for good."""
         limited = ["sh", "-c", 'ulimit -n 220 && exec "$@"', "sh", sys.executable, "-m", "pointsman", *arguments]

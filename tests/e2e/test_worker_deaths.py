@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -103,17 +101,9 @@ def test_a_death_after_words(gateway: Home, key: str, upstream: FakeUpstream, ho
 class Misbehaving(Home):
     """A gateway whose workers do as the request says."""
 
-    def spawn(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+    def argv(self, *arguments: str) -> list[str]:
         """The same program, over another worker."""
-        program = Path(__file__).parents[1] / "fakes" / "misbehaving_gateway.py"
-        return subprocess.Popen(
-            [sys.executable, str(program), *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            **more,
-        )
+        return [str(Path(__file__).parents[1] / "fakes" / "misbehaving_gateway.py"), *arguments]
 
 
 @pytest.fixture(scope="module")
