@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from pointsman.core.events import RequestEnded
 from pointsman.gateway import door
 from pointsman.gateway.exchange import Exchange
 from pointsman.gateway.following import Told
 from pointsman.gateway.kept_responses import Asked
+from pointsman.gateway.turns import Turns
 from pointsman.wire import admin
 from tests.fakes.busy_house import BusyHouse, at_the_door, open_house, workers
 from tests.fakes.home import MODELS, target
@@ -101,17 +101,20 @@ async def test_the_questions_of_an_agent_that_is_removed_are_closed(busy: BusyHo
     writer.close()
 
 
-async def test_a_client_that_leaves_while_its_past_is_looked_up_has_left(
-    busy: BusyHouse, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("waits", ["for its turn", "for its past"])
+@pytest.mark.parametrize("body", [BODY, BODY[:-1] + b',"background":true}'])
+async def test_a_client_that_leaves_while_it_waits_has_left(
+    busy: BusyHouse, monkeypatch: pytest.MonkeyPatch, waits: str, body: bytes
 ) -> None:
     """Nothing is asked of a provider for nobody, and nothing is held."""
     (key,) = await busy.agents("one")
-    looked, ended, gone = busy.house.responses.asked, busy.house.bus.listen(), asyncio.Event()
+    gone, over = asyncio.Event(), asyncio.Event()
 
-    async def slow(agent: str, body: bytes) -> Asked:
+    async def slow(*_: object) -> Asked:
         writer.close()
         await gone.wait()
-        return await looked(agent, body)
+        over.set()
+        return Asked(body)
 
     def leave(exchange: Exchange) -> None:
         told(exchange)
@@ -119,14 +122,17 @@ async def test_a_client_that_leaves_while_its_past_is_looked_up_has_left(
 
     told = Exchange.leave
     monkeypatch.setattr(Exchange, "leave", leave)
-    monkeypatch.setattr(busy.house.responses, "asked", slow)
+    if waits == "for its turn":
+        monkeypatch.setattr(Turns, "mine", slow)
+    else:
+        monkeypatch.setattr(busy.house.responses, "asked", slow)
     _, writer = await asyncio.open_connection("127.0.0.1", busy.port)
-    sized = f"content-length: {len(BODY)}"
-    writer.write(head("POST /v1/responses", key, "content-type: application/json", sized) + BODY)
+    sized = f"content-length: {len(body)}"
+    writer.write(head("POST /v1/responses", key, "content-type: application/json", sized) + body)
     async with asyncio.timeout(20):
-        while not isinstance(event := await ended.get(), RequestEnded):
-            pass
-    assert event.outcome == "cancelled"
+        await over.wait()
+    await busy.house.ledger.caps()  # a turn of the database, in which what was begun would have gone on
+    assert busy.guests.passed == []
 
 
 async def test_head_waits_for_no_stream(busy: BusyHouse) -> None:

@@ -81,3 +81,14 @@ async def test_what_is_no_stream_does_not_count(status: int, headers: list[tuple
     turns = Turns()
     await Written(exchange(FakeLine()), turns=turns).start(status, headers)
     assert turns.streams == 0
+
+
+async def test_a_head_that_is_said_again_counts_once() -> None:
+    """As where an answer was not begun yet, and another takes its place."""
+    turns = Turns()
+    reply = Written(exchange(FakeLine()), turns=turns)
+    await reply.start(200, [*EVENTS, *EVENTS])
+    await reply.start(200, EVENTS)
+    assert turns.streams == 1
+    await reply.whole(b"{}", 500)
+    assert turns.streams == 0

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,25 @@ async def test_what_grows_beside_the_file_is_brought_into_it_between_two_jobs(
     await waiting
     await db.write(lambda _: None)
     assert in_the_file(path) == 4
+    db.close()
+
+
+async def test_where_no_thread_is_to_be_had_the_writer_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is tidied once there is one."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("pointsman.store.tidying._EVERY", 3)
+    db = Database.open(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        for number in range(3):
+            await db.submit(put(f"{number}"), short=True)
+    for number in range(3):
+        await db.submit(put(f"more {number}"), short=True)
+    db._writer._tidier.close()
+    assert in_the_file(path) == 6
     db.close()
 
 

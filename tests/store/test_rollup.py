@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from pointsman.core.budget import Cap
 from pointsman.store import caps, holds, rollup, spans
+from pointsman.store import desk as desks
 from pointsman.store.db import Database
 from pointsman.store.holds import Books
 from pointsman.store.rollup import DAY, HALF, LATER, MOST_WAITING, SPANS
@@ -80,6 +81,27 @@ async def test_work_that_is_undone_sums_up_nothing(db: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         await db.write(fails)
     assert await db.read(count) == (1, 0)
+
+
+async def test_sums_that_cannot_be_written_cost_no_charge_its_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are made from the single charges until they can; a line of the log says so."""
+
+    def half_done(connection: Connection) -> None:
+        rollup.sum_up(connection)
+        raise ArithmeticError
+
+    def many(connection: Connection) -> None:
+        for number in range(MOST_WAITING):
+            charge(connection, number)
+
+    spare = desks.Desk.spare
+    monkeypatch.setattr(desks.Desk, "spare", lambda desk, _: spare(desk, half_done))
+    await db.write(many)
+    assert await db.read(count) == (MOST_WAITING, 0)
+    assert await db.read(spent) == {WHO.tier: 10 * MOST_WAITING}
+    assert "(ArithmeticError)" in caplog.text
 
 
 @pytest.mark.parametrize("summed", [True, False])

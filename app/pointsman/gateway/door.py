@@ -124,6 +124,8 @@ class Door:
         kept = await self._house.responses.asked(agent, body) if name in _RESPONSES else Asked(body)
         run, dialect = Run(new_id(), agent), TRIGGERED if kept.compacts and name == "responses" else SURFACES[name]
         seal = await self._house.responses.compactions.sealer(run) if dialect.compacts else str
+        if asked.gone:  # nothing is asked for nobody
+            raise BadRequest("The client left before its turn came.")
         if self._agent(key) != agent:  # a body may take its time, in which an agent may be removed
             raise _unknown_key()
         said = hints(headers)
@@ -244,8 +246,6 @@ async def _until_gone(work: Coroutine[Any, Any, None], asked: Exchange, run: Run
     assert serving is not None  # a door is called by a task
     run.cancel = serving.cancel
     asked.on_leave = lambda: reply.finished or serving.cancel()  # a whole answer only has its row left to write
-    if asked.gone:  # while what it continues from was looked up
-        serving.cancel()
     try:
         await work
     except asyncio.CancelledError:

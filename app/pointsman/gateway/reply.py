@@ -64,10 +64,10 @@ class Written(Reply):
         """Status and headers."""
         self._asked.start(status, headers)
         self.started = True
-        for name, value in headers:
-            if name == b"content-type":
-                self._events = status == 200 and value.startswith(b"text/event-stream")
-                self._turns.streams += self._events
+        types = [value for name, value in headers if name == b"content-type"]
+        events = status == 200 and bool(types) and types[-1].startswith(b"text/event-stream")
+        self._turns.streams += events - self._events
+        self._events = events
 
     async def send(self, data: bytes, *, last: bool = False) -> None:
         """A piece of the body, in one write."""

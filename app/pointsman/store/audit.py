@@ -207,7 +207,7 @@ def add(desk: Desk, row: Row) -> Link:
     move(desk, (link.seq, link.hash))
     desk.head = link.seq, link.hash
     if link.seq % fares.EVERY == 0:
-        fares.add_up(desk.connection)
+        desk.spare(fares.add_up)
     return link
 
 

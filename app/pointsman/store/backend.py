@@ -35,8 +35,9 @@ class Backend(Struct, frozen=True):
 
     `plain` makes `Away`, `Unavailable` or `Clash` of the engine's own errors and leaves any other as it is. `sound`
     raises where a COMMIT would keep nothing and not say so. `begin` begins the writer's transaction, which ends with
-    the block; it waits so many seconds for another program that writes. `tidy` is done once in a while, beside transactions; where it is
-    False it is done once more, between two of them. `inline`: a short transaction may run where it is asked for, for nobody else writes and no server answers.
+    the block; it waits so many seconds for another program that writes. `tidy` is done once in a while, beside
+    transactions; where it is False it is done once more, between two of them. `inline`: a short transaction may run
+    where it is asked for, for nobody else writes and no server answers.
     """
 
     writer: Engine

@@ -7,6 +7,7 @@ other gateways write there.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, MutableMapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from pointsman.core.budget import Account, Cap
 
 _MOST = 2_048  # accounts and open holds that are remembered; where they are more, it begins anew
 _NAME = "desk"
+_log = logging.getLogger(__name__)
 
 
 Place = tuple[str, str, str]
@@ -102,6 +104,18 @@ class Desk:
         """Before anything here is trusted: whatever else was written in this transaction, or before it, is to be read anew."""
         if not self._sure or self._changes != self.driver.total_changes or len(self.accounts) + len(self.holds) > _MOST:
             self.forget()
+
+    def spare(self, work: Callable[[Connection], None]) -> None:
+        """Do this in the transaction; where it fails it alone is undone, as whoever needs it can do without."""
+        self.execute("SAVEPOINT spare").close()
+        try:
+            work(self.connection)
+        except Exception as error:  # noqa: BLE001 what undid all of the transaction makes the next line fail
+            self.execute("ROLLBACK TO SAVEPOINT spare").close()
+            _log.warning(
+                "Sums could not be brought up to date (%s): they are made from single entries.", type(error).__name__
+            )
+        self.execute("RELEASE SAVEPOINT spare").close()
 
     def get_up(self) -> None:
         """What was written since `sit_down` is remembered as it was written."""

@@ -1,6 +1,6 @@
 """How many rows of the audit fared alike, by the hour, so that the counters of a week do not read each of its rows.
 
-Rows are added up some hundreds at a time; whoever reads the sums adds what is not in them yet.
+Rows are added up some dozens at a time; whoever reads the sums adds what is not in them yet.
 """
 
 from __future__ import annotations

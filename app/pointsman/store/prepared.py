@@ -47,15 +47,6 @@ class Prepared:
         finally:
             cursor.close()
 
-    def many(self, connection: Connection, rows: Sequence[Found]) -> None:
-        """Run it for each of these values, in one call of the driver; it gives no rows."""
-        sql, order, constants, _ = self._ready.get(connection.dialect.name) or self._compile(connection.dialect)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.executemany(sql, [order({**constants, **values}) for values in rows])
-        finally:
-            cursor.close()
-
     def _compile(self, dialect: Dialect) -> _Ready:
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=list(self._columns) or None)
         constants = {name: value for name, value in compiled.params.items() if value is not None}

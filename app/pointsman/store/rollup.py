@@ -71,7 +71,7 @@ _READ = ("made", "ended", "charge", "estimated", "saved", "counts", *KINDS, *OWN
 _WAITING = Prepared(select(*[HOLDS.c[name] for name in _READ]).join_from(LATER, HOLDS, NOTED))
 _ALL_DONE = Prepared(delete(LATER))
 MOST_WAITING = 32
-"""So many charges of one gateway are summed up by the next; they then take about a millisecond. A start sums up what a crash left."""
+"""The charge that makes it so many sums them up, which takes about a millisecond. A start sums up what a crash left."""
 
 _owners = itemgetter(*OWNERS)
 _meters = itemgetter(*METERS)
@@ -89,7 +89,7 @@ def add(desk: Desk, hold_id: str, request: str) -> None:
     _NOTE(desk, (hold_id,))
     noted = desk.info["unsummed"] = desk.info.get("unsummed", 0) + 1
     if noted >= MOST_WAITING:
-        sum_up(desk.connection)
+        desk.spare(sum_up)
 
 
 def _count_no_more(desk: Desk, request: str, but: str) -> None:

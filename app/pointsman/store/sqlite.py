@@ -51,9 +51,9 @@ def open_file(path: Path) -> Backend:
 
 
 def _tidy(readers: Engine) -> bool:
-    """Bring what was committed into the file, as far as nobody reads the older state; False where much stays beside it.
+    """Bring what was committed into the file, as far as nobody reads the older state; False where what lies beside it is long.
 
-    SQLite does so beside a writer. What that one adds meanwhile stays, so while it never pauses what stays grows.
+    SQLite does so beside a writer, and begins anew beside the file where that one adds nothing meanwhile.
     """
     with contextlib.closing(readers.raw_connection()) as connection:
         [(_, pages, _)] = connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -11,7 +11,7 @@ _EVERY = 1_000  # commits, each of about ten pages of 4 KB; many write the same 
 
 
 class Tidier:
-    """Counts the commits. `behind` while tidying beside the writer does not keep up with it."""
+    """Counts the commits. `behind` where tidying beside the writer did not keep up with it."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -22,10 +22,12 @@ class Tidier:
     def committed(self) -> None:
         """Something was committed; by turns, called by whoever did it."""
         self._commits += 1
-        if self._commits >= _EVERY and not (self._thread and self._thread.is_alive()):
+        if self._commits >= _EVERY and not (self.behind or (self._thread and self._thread.is_alive())):
             self._commits = 0
-            self._thread = threading.Thread(target=self._beside, name="store-tidier", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._beside, name="store-tidier", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no more threads are to be had: it is tried again
+                thread.start()
+                self._thread = thread
 
     def catch_up(self) -> None:
         """Where it is behind: tidy while nobody writes, as the caller promises. That takes many milliseconds."""
