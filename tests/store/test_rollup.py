@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from pointsman.core.budget import Cap
 from pointsman.store import caps, holds, rollup, spans
-from pointsman.store import desk as desks
+from pointsman.store.cached_connection import CachedConnection
 from pointsman.store.db import Database
 from pointsman.store.holds import Books
 from pointsman.store.rollup import DAY, HALF, LATER, MOST_WAITING, SPANS
@@ -96,8 +96,8 @@ async def test_sums_that_cannot_be_written_cost_no_charge_its_end(
         for number in range(MOST_WAITING):
             charge(connection, number)
 
-    spare = desks.Desk.spare
-    monkeypatch.setattr(desks.Desk, "spare", lambda desk, _: spare(desk, half_done))
+    best_effort = CachedConnection.best_effort
+    monkeypatch.setattr(CachedConnection, "best_effort", lambda cached, _: best_effort(cached, half_done))
     await db.write(many)
     assert await db.read(count) == (MOST_WAITING, 0)
     assert await db.read(spent) == {WHO.tier: 10 * MOST_WAITING}

@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, literal_column, null, select, update
 
 from pointsman.core.budget import Account, Cap, Subject, Window, account_key, has_one_account, window
-from pointsman.store import counted
-from pointsman.store import desk as desks
+from pointsman.store import cached_connection, counted
+from pointsman.store.cached_connection import CachedConnection, CapKept, Kept, Part
 from pointsman.store.columns import table
-from pointsman.store.desk import CapKept, Desk, Kept, Part
 from pointsman.store.prepared import Found, Prepared, Straight
 from pointsman.store.rollup import OPEN
 
@@ -67,14 +66,14 @@ def as_account(row: Found, cap: Cap) -> Account:
     )
 
 
-def known(desk: Desk) -> tuple[CapKept, ...]:
-    """All caps, as the desk knows them."""
-    if desk.caps is None:
-        desk.caps = tuple(caps(desk.connection))
-    return desk.caps
+def known(cached: CachedConnection) -> tuple[CapKept, ...]:
+    """All caps, as the connection knows them."""
+    if cached.caps is None:
+        cached.caps = tuple(caps(cached.connection))
+    return cached.caps
 
 
-def save(desk: Desk, changed: Sequence[Kept]) -> None:
+def save(cached: CachedConnection, changed: Sequence[Kept]) -> None:
     """Write the four sums of these accounts."""
     if not changed:
         return
@@ -82,80 +81,80 @@ def save(desk: Desk, changed: Sequence[Kept]) -> None:
     for kept in changed:
         one = kept.account
         sums.append((one.spent, one.held, one.raised, one.overrun, kept.row))
-    _SAVE.many(desk, sums)
+    _SAVE.many(cached, sums)
     for kept in changed:
-        desk.accounts[kept.place] = kept
+        cached.accounts[kept.place] = kept
 
 
-def pledge(desk: Desk, hold: str, parts: Sequence[Part]) -> None:
+def pledge(cached: CachedConnection, hold: str, parts: Sequence[Part]) -> None:
     """Note that an open hold has parts in accounts."""
     if any(part.lender for part in parts):
         for part in parts:
-            _PLEDGE(desk, (hold, part.row, part.lent, part.lender))
+            _PLEDGE(cached, (hold, part.row, part.lent, part.lender))
     elif parts:
-        _pledging(len(parts))(desk, (hold, *[part.row for part in parts]))
+        _pledging(len(parts))(cached, (hold, *[part.row for part in parts]))
 
 
-def pledged(desk: Desk, hold: str) -> list[tuple[Part, Account]]:
+def pledged(cached: CachedConnection, hold: str) -> list[tuple[Part, Account]]:
     """The parts of an open hold, and their accounts."""
-    rows = _PLEDGED.rows(desk, (hold,))
-    of = {kept.cap.id: kept.cap for kept in known(desk)} if rows else {}
+    rows = _PLEDGED.rows(cached, (hold,))
+    of = {kept.cap.id: kept.cap for kept in known(cached)} if rows else {}
     found = []
     for *row, lent, lender in rows:
         kept = _kept(row, of[row[1]])
-        desk.accounts[kept.place] = kept
+        cached.accounts[kept.place] = kept
         found.append((Part(kept.row, kept.place, lent, lender), kept.account))
     return found
 
 
-def release(desk: Desk, hold: str) -> None:
+def release(cached: CachedConnection, hold: str) -> None:
     """The hold has no part in any account any more."""
-    _DROP(desk, (hold,))
+    _DROP(cached, (hold,))
 
 
-def opened(desk: Desk, subject: Subject, now: float, zone: tzinfo) -> list[Kept]:
+def opened(cached: CachedConnection, subject: Subject, now: float, zone: tzinfo) -> list[Kept]:
     """The accounts that a hold of this subject falls into; those that are missing are opened."""
     found = []
-    for kept in known(desk):
+    for kept in known(cached):
         key = account_key(kept.cap, subject)
         if key is not None:
-            found.append(open_one(desk, kept, key, now, zone))
+            found.append(open_one(cached, kept, key, now, zone))
     return found
 
 
-def open_one(desk: Desk, kept: CapKept, key: str, now: float, zone: tzinfo) -> Kept:
+def open_one(cached: CachedConnection, kept: CapKept, key: str, now: float, zone: tzinfo) -> Kept:
     """The cap's account for this key now, opened if it is missing: holds that belong to it count from the start."""
     span = window(kept.cap.window, now, zone)
     here = (kept.cap.id, key, span.key)
-    if found := desk.accounts.get(here):
+    if found := cached.accounts.get(here):
         return found
-    rows = _HERE.rows(desk, here)
-    desk.accounts[here] = one = _kept(rows[0], kept.cap) if rows else _open(desk, kept, key, now, span)
+    rows = _HERE.rows(cached, here)
+    cached.accounts[here] = one = _kept(rows[0], kept.cap) if rows else _open(cached, kept, key, now, span)
     return one
 
 
-def _open(desk: Desk, kept: CapKept, key: str, now: float, span: Window) -> Kept:
-    account = _made_up(desk.connection, kept, key, span)
+def _open(cached: CachedConnection, kept: CapKept, key: str, now: float, span: Window) -> Kept:
+    account = _made_up(cached.connection, kept, key, span)
     values = {"cap": kept.cap.id, "key": key, "window": span.key, "starts": span.starts, "ends": span.ends}
     sums = {"spent": account.spent, "held": account.held, "raised": 0, "overrun": 0, "opened": now}
-    [added] = _ADD(desk.connection, values | sums)
-    one = Kept(added["id"], desks.place(account), account)
-    for hold in counted.open_ids(desk.connection, counted.of(*kept, key, span)):
-        pledge(desk, hold, [Part(one.row, one.place)])
-        desk.holds.pop(hold, None)
+    [added] = _ADD(cached.connection, values | sums)
+    one = Kept(added["id"], cached_connection.place(account), account)
+    for hold in counted.open_ids(cached.connection, counted.of(*kept, key, span)):
+        pledge(cached, hold, [Part(one.row, one.place)])
+        cached.holds.pop(hold, None)
     return one
 
 
 def open_for_holds(connection: Connection, kept: CapKept, now: float, zone: tzinfo) -> None:
     """Open the accounts of a new cap into which open holds fall, so that it sees how they end."""
-    desk = desks.at(connection)
-    desk.sit_down()
+    cached = cached_connection.of(connection)
+    cached.revalidate()
     columns = [HOLDS.c[field] for field in Subject.__struct_fields__]
     subjects = connection.execute(select(*columns).where(HOLDS.c.state == OPEN).distinct()).mappings().all()
     for row in subjects:
         key = account_key(kept.cap, Subject(**row))
         if key is not None:
-            open_one(desk, kept, key, now, zone)
+            open_one(cached, kept, key, now, zone)
 
 
 def looked_at(connection: Connection, subject: Subject | None, now: float, zone: tzinfo) -> list[Account]:

@@ -13,12 +13,11 @@ from msgspec.structs import astuple
 from sqlalchemy import ColumnElement, Connection, func, insert, literal_column, null, select, text, update
 from sqlalchemy.engine import RowMapping
 
-from pointsman.store import chain, fares
-from pointsman.store import desk as desks
+from pointsman.store import cached_connection, chain, fares
+from pointsman.store.cached_connection import CachedConnection
 from pointsman.store.chain import Checked, Link
 from pointsman.store.columns import table
 from pointsman.store.db import Database
-from pointsman.store.desk import Desk
 from pointsman.store.kinds import CHANGE, REQUEST
 from pointsman.store.prepared import Straight
 
@@ -187,27 +186,27 @@ def counted(row: Row) -> str:
 
 def append(connection: Connection, row: Row) -> Link:
     """Add a row to the chain, in the transaction of this connection."""
-    desk = desks.at(connection)
-    desk.sit_down()
-    link = add(desk, row)
-    desk.get_up()
+    cached = cached_connection.of(connection)
+    cached.revalidate()
+    link = add(cached, row)
+    cached.synced()
     return link
 
 
-def add(desk: Desk, row: Row) -> Link:
-    """The same, at a desk."""
-    seq, previous = desk.head or chain.head(desk.connection)
+def add(cached: CachedConnection, row: Row) -> Link:
+    """The same, on a cached connection."""
+    seq, previous = cached.head or chain.head(cached.connection)
     values = list(_in_order(astuple(row)))
     values[_SEQ], values[_PREVIOUS] = seq + 1, previous
     values[_ESTIMATED], values[_COUNTED] = int(row.estimated), counted(row)
     link = Link(seq + 1, chain.sealed(values))
     missing = tuple([value is None for value in values])
-    _adding(missing)(desk, (*[value for value in values if value is not None], link.hash))
+    _adding(missing)(cached, (*[value for value in values if value is not None], link.hash))
     move = _MOVE_HEAD if seq else _START_HEAD
-    move(desk, (link.seq, link.hash))
-    desk.head = link.seq, link.hash
+    move(cached, (link.seq, link.hash))
+    cached.head = link.seq, link.hash
     if link.seq % fares.EVERY == 0:
-        desk.spare(fares.add_up)
+        cached.best_effort(fares.add_up)
     return link
 
 

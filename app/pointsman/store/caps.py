@@ -10,10 +10,9 @@ from msgspec.structs import asdict, replace
 from sqlalchemy import Connection, insert, select, update
 
 from pointsman.core.budget import Cap
-from pointsman.store import accounts, raises
-from pointsman.store import desk as desks
+from pointsman.store import accounts, cached_connection, raises
 from pointsman.store.accounts import CAPS
-from pointsman.store.desk import CapKept, Kept
+from pointsman.store.cached_connection import CapKept, Kept
 
 
 def put(connection: Connection, cap: Cap, now: float, zone: tzinfo) -> Cap:
@@ -42,11 +41,11 @@ def lift(connection: Connection, place: tuple[str, str], amount: int, now: float
     found = next((kept for kept in accounts.caps(connection) if kept.cap.id == cap_id), None)
     if found is None:
         return False
-    desk = desks.at(connection)
-    desk.sit_down()
-    kept = accounts.open_one(desk, found, key, now, zone)
+    cached = cached_connection.of(connection)
+    cached.revalidate()
+    kept = accounts.open_one(cached, found, key, now, zone)
     account = kept.account
-    accounts.save(desk, [Kept(kept.row, kept.place, replace(account, raised=account.raised + amount))])
+    accounts.save(cached, [Kept(kept.row, kept.place, replace(account, raised=account.raised + amount))])
     if amount:
         raises.note(connection, account, amount, now)
     return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
 
-from pointsman.store import desk as desks
+from pointsman.store import cached_connection
 from pointsman.store.columns import table
 from pointsman.store.prepared import Straight
 from pointsman.store.rollup import HOUR
@@ -37,16 +37,16 @@ Fared = dict[str, int]
 
 def add_up(connection: Connection) -> None:
     """Add what is not in the sums yet, or as much of it as is done at once, in the transaction of this connection."""
-    desk = desks.at(connection)
-    for newest, fared in _READ_HEAD.rows(desk, ()):
+    cached = cached_connection.of(connection)
+    for newest, fared in _READ_HEAD.rows(cached, ()):
         upto = min(newest, fared + _MOST)
-        sums = Counter((int(at // HOUR) * HOUR, counted) for at, counted in _NEW.rows(desk, (fared, upto)))
+        sums = Counter((int(at // HOUR) * HOUR, counted) for at, counted in _NEW.rows(cached, (fared, upto)))
         if sums:
-            _adding(desk.dialect).many(
-                desk, [(hour, counted, count) for (hour, counted), count in sorted(sums.items())]
+            _adding(cached.dialect).many(
+                cached, [(hour, counted, count) for (hour, counted), count in sorted(sums.items())]
             )
         if upto > fared:
-            _MOVE(desk, (upto,))
+            _MOVE(cached, (upto,))
 
 
 @cache

@@ -12,10 +12,9 @@ from sqlalchemy import Connection, bindparam, func, insert, literal_column, null
 
 from pointsman.core import budget
 from pointsman.core.budget import Account, Short, Subject
-from pointsman.store import accounts, audit, grants, hold_rows, rollup
-from pointsman.store import desk as desks
+from pointsman.store import accounts, audit, cached_connection, grants, hold_rows, rollup
 from pointsman.store.accounts import HOLDS
-from pointsman.store.desk import Desk, Kept, Open, Part, Place
+from pointsman.store.cached_connection import CachedConnection, Kept, Open, Part, Place
 from pointsman.store.grants import Standing, Use
 from pointsman.store.prepared import Found, Straight
 from pointsman.store.rollup import METERS, OPEN
@@ -118,16 +117,16 @@ class _Ending(Struct, frozen=True):
 
 def reserve(connection: Connection, books: Books, hold: HoldRequest, now: float) -> Reserved | tuple[Short, ...]:
     """Hold the amount under every cap, or say where it does not fit, even with the grants that it may use."""
-    desk = desks.at(connection)
-    desk.sit_down()
-    found = accounts.opened(desk, hold.subject, now, books.zone)
+    cached = cached_connection.of(connection)
+    cached.revalidate()
+    found = accounts.opened(cached, hold.subject, now, books.zone)
     shorts = budget.admit([kept.account for kept in found], hold.amount)
     loans = _loans(connection, shorts, use(hold, now)) if shorts else {}
-    uncovered = tuple([short for short in shorts if loans[desks.place(short.account)].lender is None])
+    uncovered = tuple([short for short in shorts if loans[cached_connection.place(short.account)].lender is None])
     if not uncovered:
-        _ADD(desk, _columns(hold, now, books.gateway))
-        desk.holds[hold.id] = Open(hold.request, hold.amount, _pledge(desk, found, hold, loans))
-    desk.get_up()
+        _ADD(cached, _columns(hold, now, books.gateway))
+        cached.holds[hold.id] = Open(hold.request, hold.amount, _pledge(cached, found, hold, loans))
+    cached.synced()
     return uncovered or Reserved(hold.id, hold.amount)
 
 
@@ -182,7 +181,10 @@ _NO_LOAN = _Loan(0, None)
 
 
 def _loans(connection: Connection, shorts: Sequence[Short], used: Use) -> _Loans:
-    return {desks.place(short.account): _Loan(short.over, grants.lender(connection, short, used)) for short in shorts}
+    return {
+        cached_connection.place(short.account): _Loan(short.over, grants.lender(connection, short, used))
+        for short in shorts
+    }
 
 
 def _columns(hold: HoldRequest, now: float, gateway: str) -> tuple[object, ...]:
@@ -202,7 +204,7 @@ def _charged(ending: _Ending, now: float) -> tuple[object, ...]:
     )
 
 
-def _pledge(desk: Desk, found: Sequence[Kept], hold: HoldRequest, loans: _Loans) -> tuple[Part, ...]:
+def _pledge(cached: CachedConnection, found: Sequence[Kept], hold: HoldRequest, loans: _Loans) -> tuple[Part, ...]:
     """Hold the amount in every account, with what grants lend."""
     after, parts = list[Kept](), list[Part]()
     for kept in found:
@@ -210,69 +212,69 @@ def _pledge(desk: Desk, found: Sequence[Kept], hold: HoldRequest, loans: _Loans)
         after.append(Kept(kept.row, kept.place, budget.hold(kept.account, hold.amount, lent)))
         parts.append(Part(kept.row, kept.place, lent, lender["id"] if lender else None))
         if lender:
-            grants.lend(desk.connection, lender, lent, hold.request)
+            grants.lend(cached.connection, lender, lent, hold.request)
     if hold.amount or loans:
-        accounts.save(desk, after)
-    accounts.pledge(desk, hold.id, parts)
+        accounts.save(cached, after)
+    accounts.pledge(cached, hold.id, parts)
     return tuple(parts)
 
 
 def _end(connection: Connection, hold_id: str, ending: _Ending, now: float) -> bool:
     """End an open hold in every account that it has a part in; whether it was still open."""
-    desk = desks.at(connection)
-    desk.sit_down()
-    held = desk.holds.pop(hold_id, None) or _left(desk, hold_id)
+    cached = cached_connection.of(connection)
+    cached.revalidate()
+    held = cached.holds.pop(hold_id, None) or _left(cached, hold_id)
     charge, row = ending.charge, ending.row
-    if held is None or not _END(desk, (*_charged(ending, now), charge.price, hold_id, "open")):
+    if held is None or not _END(cached, (*_charged(ending, now), charge.price, hold_id, "open")):
         return False
-    overruns = _release(desk, hold_id, held, charge.amount)
+    overruns = _release(cached, hold_id, held, charge.amount)
     if ending.state == "settled":
-        rollup.add(desk, hold_id, held.request)
+        rollup.add(cached, hold_id, held.request)
     if row is not None:
-        audit.add(desk, row if row.cost == charge.amount else replace(row, cost=charge.amount))
+        audit.add(cached, row if row.cost == charge.amount else replace(row, cost=charge.amount))
     for account, beyond in overruns:
-        audit.add(desk, hold_rows.overrun(account, _read(connection, hold_id), beyond))
-    desk.get_up()
+        audit.add(cached, hold_rows.overrun(account, _read(connection, hold_id), beyond))
+    cached.synced()
     return True
 
 
-def _left(desk: Desk, hold_id: str) -> Open | None:
-    """An open hold that the desk does not remember."""
-    for request, amount in _LEFT.rows(desk, (hold_id, "open")):
+def _left(cached: CachedConnection, hold_id: str) -> Open | None:
+    """An open hold that the connection does not remember."""
+    for request, amount in _LEFT.rows(cached, (hold_id, "open")):
         return Open(request, amount, None)
     return None
 
 
-def _release(desk: Desk, hold_id: str, held: Open, charged: int) -> list[tuple[Account, int]]:
+def _release(cached: CachedConnection, hold_id: str, held: Open, charged: int) -> list[tuple[Account, int]]:
     """Take a hold out of its accounts; those where a provider took more than the limit, and by how much more.
 
     What a grant lent and was not needed is given back.
     """
-    parts, after = _parts(desk, hold_id, held), list[Kept]()
+    parts, after = _parts(cached, hold_id, held), list[Kept]()
     overruns = list[tuple[Account, int]]()
     for part, before in parts:
         now_ = budget.settle(before, held.amount, part.lent, charged)
         after.append(Kept(part.row, part.place, now_))
         if part.lender is not None:
-            grants.give_back(desk.connection, part.lender, budget.unused(held.amount, part.lent, charged), charged)
+            grants.give_back(cached.connection, part.lender, budget.unused(held.amount, part.lent, charged), charged)
         if now_.overrun > before.overrun:
             overruns.append((now_, now_.overrun - before.overrun))
     if held.amount or charged:
-        accounts.save(desk, after)
+        accounts.save(cached, after)
     if parts:
-        accounts.release(desk, hold_id)
+        accounts.release(cached, hold_id)
     return overruns
 
 
-def _parts(desk: Desk, hold_id: str, held: Open) -> Sequence[tuple[Part, Account]]:
+def _parts(cached: CachedConnection, hold_id: str, held: Open) -> Sequence[tuple[Part, Account]]:
     """The parts of an open hold and their accounts, read anew where one of them is not remembered."""
     found = []
     for part in held.parts or ():
-        kept = desk.accounts.get(part.place)
+        kept = cached.accounts.get(part.place)
         if kept is None:
-            return accounts.pledged(desk, hold_id)
+            return accounts.pledged(cached, hold_id)
         found.append((part, kept.account))
-    return accounts.pledged(desk, hold_id) if held.parts is None else found
+    return accounts.pledged(cached, hold_id) if held.parts is None else found
 
 
 def _read(connection: Connection, hold_id: str) -> Found:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ClauseElement, Connection, Dialect
 
-from pointsman.store.desk import Desk
+from pointsman.store.cached_connection import CachedConnection
 
 Found = Mapping[str, Any]
 
@@ -64,7 +64,7 @@ def _order(names: list[str] | None) -> Callable[[Found], Any]:
 
 
 class Straight:
-    """A Core statement of the hot path: values as a tuple in the order of `names`, rows as tuples, at a desk.
+    """A Core statement of the hot path: values as a tuple in the order of `names`, rows as tuples, on a cached connection.
 
     All of its values are given: one that is always the same is a literal in its text.
     """
@@ -75,31 +75,31 @@ class Straight:
         self._columns = columns
         self._ready: dict[str, tuple[str, Callable[[tuple[Any, ...]], Any]]] = {}
 
-    def __call__(self, desk: Desk, values: tuple[Any, ...]) -> int:
+    def __call__(self, cached: CachedConnection, values: tuple[Any, ...]) -> int:
         """Run it; how many rows it changed."""
-        sql, order = self._ready.get(desk.dialect) or self._compile(desk)
-        changed: int = desk.execute(sql, order(values)).rowcount
+        sql, order = self._ready.get(cached.dialect) or self._compile(cached)
+        changed: int = cached.execute(sql, order(values)).rowcount
         return changed
 
-    def many(self, desk: Desk, rows: Sequence[tuple[Any, ...]]) -> None:
+    def many(self, cached: CachedConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run it for each of these values, in one call of the driver."""
-        sql, order = self._ready.get(desk.dialect) or self._compile(desk)
-        desk.driver.cursor().executemany(sql, [order(values) for values in rows])
+        sql, order = self._ready.get(cached.dialect) or self._compile(cached)
+        cached.driver.cursor().executemany(sql, [order(values) for values in rows])
 
-    def rows(self, desk: Desk, values: tuple[Any, ...]) -> list[Any]:
+    def rows(self, cached: CachedConnection, values: tuple[Any, ...]) -> list[Any]:
         """Run it; the rows that it gives."""
-        sql, order = self._ready.get(desk.dialect) or self._compile(desk)
-        found: list[Any] = desk.execute(sql, order(values)).fetchall()
+        sql, order = self._ready.get(cached.dialect) or self._compile(cached)
+        found: list[Any] = cached.execute(sql, order(values)).fetchall()
         return found
 
-    def _compile(self, desk: Desk) -> tuple[str, Callable[[tuple[Any, ...]], Any]]:
+    def _compile(self, cached: CachedConnection) -> tuple[str, Callable[[tuple[Any, ...]], Any]]:
         compiled: Any = self._statement.compile(
-            dialect=desk.connection.dialect, column_keys=list(self._columns) or None
+            dialect=cached.connection.dialect, column_keys=list(self._columns) or None
         )
         if set(compiled.params) != set(self._names):
             raise TypeError(f"a statement takes {sorted(compiled.params)} and is given {sorted(self._names)}")
-        self._ready[desk.dialect] = str(compiled), _arranged(self._names, compiled.positiontup)
-        return self._ready[desk.dialect]
+        self._ready[cached.dialect] = str(compiled), _arranged(self._names, compiled.positiontup)
+        return self._ready[cached.dialect]
 
 
 def _arranged(names: tuple[str, ...], wanted: list[str] | None) -> Callable[[tuple[Any, ...]], Any]:

@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, insert, literal_column, select, update
 
-from pointsman.store import desk as desks
+from pointsman.store import cached_connection
+from pointsman.store.cached_connection import CachedConnection
 from pointsman.store.columns import table
-from pointsman.store.desk import Desk
 from pointsman.store.prepared import Found, Prepared, Straight
 
 HOLDS = table("holds")
@@ -79,24 +79,24 @@ _Key = tuple[Any, ...]
 _Sums = tuple[int, ...]
 
 
-def add(desk: Desk, hold_id: str, request: str) -> None:
+def add(cached: CachedConnection, hold_id: str, request: str) -> None:
     """Count a hold that was just charged, in its transaction.
 
     A request is counted with the latest of its charged holds, so that each column of a report adds up.
     """
-    if _IS_COUNTED.rows(desk, (request, hold_id)):
-        _count_no_more(desk, request, hold_id)
-    _NOTE(desk, (hold_id,))
-    noted = desk.info["unsummed"] = desk.info.get("unsummed", 0) + 1
+    if _IS_COUNTED.rows(cached, (request, hold_id)):
+        _count_no_more(cached, request, hold_id)
+    _NOTE(cached, (hold_id,))
+    noted = cached.info["unsummed"] = cached.info.get("unsummed", 0) + 1
     if noted >= MOST_WAITING:
-        desk.spare(sum_up)
+        cached.best_effort(sum_up)
 
 
-def _count_no_more(desk: Desk, request: str, but: str) -> None:
-    for earlier in _COUNTED(desk.connection, {"wanted": request, "but": but}):
-        if not _NOTED.rows(desk, (earlier["id"],)):
-            _put(desk, [(earlier, _ONE_LESS)])
-    _UNCOUNT(desk, (request, but))
+def _count_no_more(cached: CachedConnection, request: str, but: str) -> None:
+    for earlier in _COUNTED(cached.connection, {"wanted": request, "but": but}):
+        if not _NOTED.rows(cached, (earlier["id"],)):
+            _put(cached, [(earlier, _ONE_LESS)])
+    _UNCOUNT(cached, (request, but))
 
 
 def sum_up(connection: Connection) -> None:
@@ -104,7 +104,7 @@ def sum_up(connection: Connection) -> None:
     connection.info["unsummed"] = 0
     found = waiting(connection)
     if found:
-        _put(desks.at(connection), [(hold, sums(hold)) for hold in found])
+        _put(cached_connection.of(connection), [(hold, sums(hold)) for hold in found])
         _ALL_DONE(connection, {})
 
 
@@ -124,7 +124,7 @@ def sums(hold: Found) -> _Sums:
 _ONE_LESS: _Sums = tuple(-1 if name == "requests" else 0 for name in SUMS)
 
 
-def _put(desk: Desk, holds: Iterable[tuple[Found, _Sums]]) -> None:
+def _put(cached: CachedConnection, holds: Iterable[tuple[Found, _Sums]]) -> None:
     """Add what each of these holds adds; the rows in one order, so that two gateways never wait for each other."""
     groups, spans, names = dict[_Key, _Sums](), dict[_Key, _Sums](), dict[_Key, _Sums]()
     lives: dict[_Key, tuple[float, float]] = {}
@@ -139,8 +139,10 @@ def _put(desk: Desk, holds: Iterable[tuple[Found, _Sums]]) -> None:
     for group, more in groups.items():  # the holds are many, the groups are few
         for span in _spans(group):
             _add(spans, span, more)
-    _adding(SPANS, desk.dialect).many(desk, [(*key, *more) for key, more in sorted(spans.items())])
-    _adding(NAMES, desk.dialect).many(desk, [(*key, *_life(*lives[key]), *more) for key, more in sorted(names.items())])
+    _adding(SPANS, cached.dialect).many(cached, [(*key, *more) for key, more in sorted(spans.items())])
+    _adding(NAMES, cached.dialect).many(
+        cached, [(*key, *_life(*lives[key]), *more) for key, more in sorted(names.items())]
+    )
 
 
 def _add(so_far: dict[_Key, _Sums], key: _Key, more: _Sums) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError
 
 from pointsman.core.errors import SetupError, Unavailable
-from pointsman.store import desk as desks
+from pointsman.store import cached_connection
 from pointsman.store.backend import Backend, Busy, Clash
 from pointsman.store.schema import STEPS, Step, bring_forward
 
@@ -67,13 +67,13 @@ class _Transaction:
         self._connection = connection
         driver: Any = connection.connection.dbapi_connection
         self._driver = driver
-        self._desk = desks.at(connection)
-        if self._desk.patient:  # we wait ourselves, where nobody else has to wait with us
+        self._cached = cached_connection.of(connection)
+        if self._cached.patient:  # we wait ourselves, where nobody else has to wait with us
             driver.execute("PRAGMA busy_timeout = 0").close()
-            self._desk.patient = False
+            self._cached.patient = False
         self._begin(time.monotonic() + patience)
         try:
-            self._desk.begun()
+            self._cached.begun()
         except BaseException:
             self._undo()
             raise
@@ -101,10 +101,10 @@ class _Transaction:
         except BaseException:
             self._undo()
             raise
-        self._desk.ended(undone=False)
+        self._cached.ended(undone=False)
 
     def _undo(self) -> None:
-        self._desk.ended(undone=True)
+        self._cached.ended(undone=True)
         self._connection.rollback()
         self._driver.rollback()
 

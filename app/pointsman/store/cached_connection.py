@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from pointsman.core.budget import Account, Cap
 
 _MOST = 2_048  # accounts and open holds that are remembered; where they are more, it begins anew
-_NAME = "desk"
+_NAME = "cached_connection"
 _log = logging.getLogger(__name__)
 
 
@@ -62,8 +62,11 @@ class Open(Struct, frozen=True):
     parts: tuple[Part, ...] | None
 
 
-class Desk:
-    """One connection's. `caps` and `head` are None while they are not known; `patient` while SQLite itself waits for others."""
+class CachedConnection:
+    """Statements run on it, by `execute`. `caps` and `head` are None while they are not known.
+
+    `patient` while SQLite itself waits for others.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -100,34 +103,34 @@ class Desk:
         if undone:
             self.forget()
 
-    def sit_down(self) -> None:
+    def revalidate(self) -> None:
         """Before anything here is trusted: whatever else was written in this transaction, or before it, is to be read anew."""
         if not self._sure or self._changes != self.driver.total_changes or len(self.accounts) + len(self.holds) > _MOST:
             self.forget()
 
-    def spare(self, work: Callable[[Connection], None]) -> None:
+    def best_effort(self, work: Callable[[Connection], None]) -> None:
         """Do this in the transaction; where it fails it alone is undone, as whoever needs it can do without."""
-        self.execute("SAVEPOINT spare").close()
+        self.execute("SAVEPOINT best_effort").close()
         try:
             work(self.connection)
         except Exception as error:  # noqa: BLE001 what undid all of the transaction makes the next line fail
-            self.execute("ROLLBACK TO SAVEPOINT spare").close()
+            self.execute("ROLLBACK TO SAVEPOINT best_effort").close()
             _log.warning(
                 "Sums could not be brought up to date (%s): they are made from single entries.", type(error).__name__
             )
-        self.execute("RELEASE SAVEPOINT spare").close()
+        self.execute("RELEASE SAVEPOINT best_effort").close()
 
-    def get_up(self) -> None:
-        """What was written since `sit_down` is remembered as it was written."""
+    def synced(self) -> None:
+        """What was written since `revalidate` is remembered as it was written."""
         if self._sure:
             self._changes = self.driver.total_changes
 
 
-def at(connection: Connection) -> Desk:
-    """The desk of a connection."""
+def of(connection: Connection) -> CachedConnection:
+    """A connection with what it remembers."""
     info = connection.info
-    desk: Desk | None = info.get(_NAME)
-    if desk is None:
-        desk = info[_NAME] = Desk(connection)
-    desk.connection = connection
-    return desk
+    cached: CachedConnection | None = info.get(_NAME)
+    if cached is None:
+        cached = info[_NAME] = CachedConnection(connection)
+    cached.connection = connection
+    return cached

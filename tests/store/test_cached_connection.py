@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, update
 
 from pointsman.core.errors import Unavailable
-from pointsman.store import audit, desk, holds, rollup
+from pointsman.store import audit, cached_connection, holds, rollup
 from pointsman.store.accounts import ACCOUNTS, CAPS
 from pointsman.store.audit import Audit, Row
+from pointsman.store.cached_connection import CachedConnection
 from pointsman.store.db import Database
-from pointsman.store.desk import Desk
 from pointsman.store.holds import Books, Reserved
 from pointsman.store.ledger import Ledger
 from pointsman.store.prepared import Straight
@@ -43,11 +43,11 @@ def here(path: Path) -> Iterator[Database]:
 
 
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The rows of tables that are read at a desk from now on."""
+    """The rows of tables that are read on a cached connection from now on."""
     found: list[str] = []
     rows = Straight.rows
 
-    def watched(statement: Straight, one: Desk, values: tuple[Any, ...]) -> list[Any]:
+    def watched(statement: Straight, one: CachedConnection, values: tuple[Any, ...]) -> list[Any]:
         found.append(str(statement._statement))
         return rows(statement, one, values)
 
@@ -189,7 +189,7 @@ async def test_a_commit_that_fails_is_forgotten(here: Database) -> None:
 
 async def test_so_much_is_remembered_and_no_more(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is forgotten is read again."""
-    monkeypatch.setattr(desk, "_MOST", 2)
+    monkeypatch.setattr(cached_connection, "_MOST", 2)
     await ledger.set_cap(DAILY, NOON)
     for number in range(5):
         await ledger.reserve(want(f"h{number}", 100), NOON)
