@@ -19,7 +19,7 @@ test: set-up-dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
-	$(PY) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(PY) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 soak: set-up-dev
 	POINTSMAN_SOAK=1 $(PY) -m pytest --timeout 7200 -o faulthandler_timeout=0 $(TESTS)
