@@ -9,6 +9,8 @@ ifndef PYTHON
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 endif
+# More processes than cores: one always waits for a worker, a window or a server.
+PROCESSES ?= 3
 TESTS ?=
 
 run: set-up
@@ -19,7 +21,7 @@ test: set-up-dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
-	$(PY) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(PY) -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 soak: set-up-dev
 	POINTSMAN_SOAK=1 $(PY) -m pytest --timeout 7200 -o faulthandler_timeout=0 $(TESTS)

@@ -54,10 +54,10 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, path: Path) -> Iterator[Place]:
     """A ledger on each engine, not opened yet, in which nothing is. Its tables may be there already."""
     if request.param == "sqlite":
-        yield Place(str(tmp_path / "pointsman.sqlite3"))
+        yield Place(str(path))
         return
     server = postgres.server()
     url = server.empty()

@@ -64,8 +64,7 @@ class Written(Reply):
         """Status and headers."""
         self._asked.start(status, headers)
         self.started = True
-        types = [value for name, value in headers if name == b"content-type"]
-        events = status == 200 and bool(types) and types[-1].startswith(b"text/event-stream")
+        events = status == 200 and dict(headers).get(b"content-type", b"").startswith(b"text/event-stream")
         self._turns.streams += events - self._events
         self._events = events
 

@@ -36,7 +36,7 @@ class Backend(Struct, frozen=True):
     `plain` makes `Away`, `Unavailable` or `Clash` of the engine's own errors and leaves any other as it is. `sound`
     raises where a COMMIT would keep nothing and not say so. `begin` begins the writer's transaction, which ends with
     the block; it waits so many seconds for another program that writes. `tidy` is done once in a while, beside
-    transactions; where it is False it is done once more, between two of them. `inline`: a short transaction may run
+    transactions; where it is False it is done once more, between two of them; None where nothing is put off. `inline`: a short transaction may run
     where it is asked for, for nobody else writes and no server answers.
     """
 
@@ -45,7 +45,7 @@ class Backend(Struct, frozen=True):
     plain: Callable[[Exception], Exception]
     sound: Callable[[Connection], None] = lambda _: None
     begin: Callable[[Connection, float], AbstractContextManager[object]] = lambda connection, _: connection.begin()
-    tidy: Callable[[], bool] = lambda: True
+    tidy: Callable[[], bool] | None = None
     inline: bool = False
 
     def dispose(self) -> None:

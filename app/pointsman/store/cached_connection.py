@@ -8,7 +8,7 @@ other gateways write there.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -74,7 +74,7 @@ class CachedConnection:
         driver: Any = connection.connection.dbapi_connection
         self.driver = driver
         self.execute: Callable[..., Any] = driver.execute
-        self.info: MutableMapping[Any, Any] = connection.info
+        self.unsummed = 0  # charges that were noted since sums were made
         self.caps: tuple[CapKept, ...] | None = None
         self.head: tuple[int, str] | None = None
         self.accounts: dict[Place, Kept] = {}
@@ -115,9 +115,7 @@ class CachedConnection:
             work(self.connection)
         except Exception as error:  # noqa: BLE001 what undid all of the transaction makes the next line fail
             self.execute("ROLLBACK TO SAVEPOINT best_effort").close()
-            _log.warning(
-                "Sums could not be brought up to date (%s): they are made from single entries.", type(error).__name__
-            )
+            _log.warning("%s failed (%s) and is left for later.", work.__qualname__, type(error).__name__)
         self.execute("RELEASE SAVEPOINT best_effort").close()
 
     def synced(self) -> None:

@@ -6,8 +6,6 @@ Rows are added up some dozens at a time; whoever reads the sums adds what is not
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
-from importlib import import_module
 from math import ceil, floor
 from typing import Any
 
@@ -15,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_colum
 
 from pointsman.store import cached_connection
 from pointsman.store.columns import table
-from pointsman.store.prepared import Straight
+from pointsman.store.prepared import Straight, upsert
 from pointsman.store.rollup import HOUR
 from pointsman.store.spans import EARLIEST, LATEST
 
@@ -29,9 +27,7 @@ _NEW = Straight(select(_C.at, _C.counted).where(*_SPAN), "after", "upto")
 _MOVE = Straight(update(_HEAD), "fared", columns=("fared",))
 EVERY = 64
 """After so many rows they are added up, which then takes less than a millisecond."""
-_MOST = (
-    1_024  # rows that are added up at once, while others wait: all those of an earlier version's ledger have their turn
-)
+_MOST = 1_024  # rows that are added up at once, while others wait: an earlier version's ledger has more
 Fared = dict[str, int]
 
 
@@ -42,20 +38,14 @@ def add_up(connection: Connection) -> None:
         upto = min(newest, fared + _MOST)
         sums = Counter((int(at // HOUR) * HOUR, counted) for at, counted in _NEW.rows(cached, (fared, upto)))
         if sums:
-            _adding(cached.dialect).many(
-                cached, [(hour, counted, count) for (hour, counted), count in sorted(sums.items())]
-            )
+            rows = [(hour, counted, count) for (hour, counted), count in sorted(sums.items())]
+            upsert(_FARES, cached.dialect, _summed).many(cached, rows)
         if upto > fared:
             _MOVE(cached, (upto,))
 
 
-@cache
-def _adding(dialect: str) -> Straight:
-    """The statement that adds to a row, made if it is missing. A server's dialect is read in where there is one."""
-    insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(_FARES)
-    more = {"count": _FARES.c["count"] + insert.excluded["count"]}
-    statement = insert.on_conflict_do_update(index_elements=list(_FARES.primary_key), set_=more)
-    return Straight(statement, "hour", "counted", "count")
+def _summed(old: Any, new: Any) -> dict[str, Any]:
+    return {"count": old["count"] + new["count"]}
 
 
 def between(connection: Connection, since: float | None, until: float | None) -> Fared:

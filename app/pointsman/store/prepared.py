@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ClauseElement, Connection, Dialect
+from sqlalchemy import ClauseElement, Connection, Dialect, Table
 
 from pointsman.store.cached_connection import CachedConnection
 
@@ -100,6 +102,18 @@ class Straight:
             raise TypeError(f"a statement takes {sorted(compiled.params)} and is given {sorted(self._names)}")
         self._ready[cached.dialect] = str(compiled), _arranged(self._names, compiled.positiontup)
         return self._ready[cached.dialect]
+
+
+@cache
+def upsert(onto: Table, dialect: str, change: Callable[[Any, Any], dict[str, Any]]) -> Straight:
+    """The statement that makes a row of all columns, or changes the one of its key; `change` gets the old and the new one.
+
+    A server's dialect is read in where there is one.
+    """
+    insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(onto)
+    changed = change(onto.c, insert.excluded)
+    statement = insert.on_conflict_do_update(index_elements=list(onto.primary_key), set_=changed)
+    return Straight(statement, *[column.name for column in onto.columns])
 
 
 def _arranged(names: tuple[str, ...], wanted: list[str] | None) -> Callable[[tuple[Any, ...]], Any]:

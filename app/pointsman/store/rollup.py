@@ -8,18 +8,16 @@ Spans are of UTC time: they fit every time zone, also when the person travels or
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
-from importlib import import_module
 from operator import add as plus
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, delete, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, insert, literal_column, select, update
 
 from pointsman.store import cached_connection
 from pointsman.store.cached_connection import CachedConnection
 from pointsman.store.columns import table
-from pointsman.store.prepared import Found, Prepared, Straight
+from pointsman.store.prepared import Found, Prepared, Straight, upsert
 
 HOLDS = table("holds")
 SPANS = table("spend_spans")
@@ -33,8 +31,6 @@ OWNERS = ("person", "project", "label", "agent", "model", "tier")
 KINDS = ("session", "task")
 METERS = ("fresh_input", "cache_read", "cache_write_short", "cache_write_long", "output")
 SUMS = ("requests", "paid", "busy_ms", "charge", "estimated", "saved", *METERS)
-_SPAN = ("seconds", "scope", "starts", *OWNERS)
-_NAME = ("kind", "name", "first", "last", "long")
 SETTLED: ColumnElement[str] = literal_column("'settled'")
 OPEN: ColumnElement[str] = literal_column("'open'")
 """As text in the statement: an index over open holds alone is not used for a value bound later."""
@@ -43,18 +39,15 @@ _YES: ColumnElement[int] = literal_column("1")
 _NO: ColumnElement[int] = literal_column("0")
 
 
-@cache
-def _adding(onto: Table, dialect: str) -> Straight:
-    """The statement that adds to a row, made if it is missing. A server's dialect is read in where there is one."""
-    insert: Any = import_module(f"sqlalchemy.dialects.{dialect}").insert(onto)
-    new: Any = insert.excluded
-    change: dict[str, Any] = {name: onto.c[name] + new[name] for name in SUMS}
-    if onto is NAMES:
-        first = case((new.first < NAMES.c.first, new.first), else_=NAMES.c.first)
-        last = case((new.last > NAMES.c.last, new.last), else_=NAMES.c.last)
-        change |= {"first": first, "last": last, "long": case((last - first > _DAY, _YES), else_=_NO)}
-    statement = insert.on_conflict_do_update(index_elements=list(onto.primary_key), set_=change)
-    return Straight(statement, *(_NAME if onto is NAMES else _SPAN), *SUMS)
+def _summed(old: Any, new: Any) -> dict[str, Any]:
+    return {name: old[name] + new[name] for name in SUMS}
+
+
+def _lived(old: Any, new: Any) -> dict[str, Any]:
+    first = case((new.first < old.first, new.first), else_=old.first)
+    last = case((new.last > old.last, new.last), else_=old.last)
+    lived = {"first": first, "last": last, "long": case((last - first > _DAY, _YES), else_=_NO)}
+    return _summed(old, new) | lived
 
 
 _SAME_REQUEST = (
@@ -87,8 +80,8 @@ def add(cached: CachedConnection, hold_id: str, request: str) -> None:
     if _IS_COUNTED.rows(cached, (request, hold_id)):
         _count_no_more(cached, request, hold_id)
     _NOTE(cached, (hold_id,))
-    noted = cached.info["unsummed"] = cached.info.get("unsummed", 0) + 1
-    if noted >= MOST_WAITING:
+    cached.unsummed += 1
+    if cached.unsummed >= MOST_WAITING:
         cached.best_effort(sum_up)
 
 
@@ -101,10 +94,11 @@ def _count_no_more(cached: CachedConnection, request: str, but: str) -> None:
 
 def sum_up(connection: Connection) -> None:
     """Add to the sums what is not in them yet, in the transaction of this connection."""
-    connection.info["unsummed"] = 0
+    cached = cached_connection.of(connection)
+    cached.unsummed = 0
     found = waiting(connection)
     if found:
-        _put(cached_connection.of(connection), [(hold, sums(hold)) for hold in found])
+        _put(cached, [(hold, sums(hold)) for hold in found])
         _ALL_DONE(connection, {})
 
 
@@ -139,10 +133,9 @@ def _put(cached: CachedConnection, holds: Iterable[tuple[Found, _Sums]]) -> None
     for group, more in groups.items():  # the holds are many, the groups are few
         for span in _spans(group):
             _add(spans, span, more)
-    _adding(SPANS, cached.dialect).many(cached, [(*key, *more) for key, more in sorted(spans.items())])
-    _adding(NAMES, cached.dialect).many(
-        cached, [(*key, *_life(*lives[key]), *more) for key, more in sorted(names.items())]
-    )
+    upsert(SPANS, cached.dialect, _summed).many(cached, [(*key, *more) for key, more in sorted(spans.items())])
+    named = [(*key, *_life(*lives[key]), *more) for key, more in sorted(names.items())]
+    upsert(NAMES, cached.dialect, _lived).many(cached, named)
 
 
 def _add(so_far: dict[_Key, _Sums], key: _Key, more: _Sums) -> None:

@@ -51,7 +51,7 @@ def open_file(path: Path) -> Backend:
 
 
 def _tidy(readers: Engine) -> bool:
-    """Bring what was committed into the file, as far as nobody reads the older state; False where what lies beside it is long.
+    """Bring what was committed into the file, as far as nobody reads the older state; False where much lies beside it.
 
     SQLite does so beside a writer, and begins anew beside the file where that one adds nothing meanwhile.
     """

@@ -37,7 +37,7 @@ class Writer:
     def __init__(self, backend: Backend) -> None:
         self._inline = backend.inline
         self._committer = Committer(backend)
-        self._tidier = Tidier(backend)
+        self._tidier = Tidier(backend.tidy)
         self._turn = threading.Lock()  # the committer's
         self._lock = threading.Lock()  # of all that follows
         self._closed = False
@@ -165,7 +165,7 @@ class Writer:
                 away = self._catch_up()
                 if group:
                     self._carry_out(group, away)
-                self._tidier.committed()
+                    self._tidier.committed()
                 self._tidier.catch_up()
             with self._lock:
                 self._unfinished -= len(group)
